@@ -1,0 +1,27 @@
+/** A wait took longer than it may. `what` names the wait in the words of the log. */
+export class DeadlineError extends Error {
+  readonly what: string
+  constructor(what: string) {
+    super(`${what}: deadline passed`)
+    this.what = what
+    this.name = 'DeadlineError'
+  }
+}
+
+/**
+ * Gives what `wait` gives, or throws {@link DeadlineError} after `ms` milliseconds.
+ * The caller cleans up what it waited for: a promise cannot be taken back.
+ */
+export async function within<T>(ms: number, what: string, wait: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new DeadlineError(what))
+    }, ms)
+  })
+  try {
+    return await Promise.race([wait, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
