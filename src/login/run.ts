@@ -1,0 +1,205 @@
+/** Performs what the login machine asks for: reads lines, writes replies, has logins judged, keeps the deadline. */
+import type { Duplex } from 'node:stream'
+import type { Ending } from '../audit/events.ts'
+import { UNREAD_PAUSE } from '../base/limits.ts'
+import { never } from '../base/never.ts'
+import type { Secret } from '../base/secret.ts'
+import { lineReader } from '../pop3/line-reader.ts'
+import { GREETING } from '../pop3/reply.ts'
+import { begin, expects, inputOf, step, type Effect, type Input, type LoginVerdict, type Via } from './machine.ts'
+
+export type Attempt = { user: Buffer; password: Secret; via: Via }
+
+export type LoginOptions = {
+  /** CAPA lines of the old server, null when unknown. */
+  server: readonly string[] | null
+  /** For what the client does; the time that a judgement takes does not count, as old servers take minutes. */
+  deadlineMs: number
+  /** Judges one login. `gone` aborts when the verdict is no longer wanted. Must not throw. */
+  judge(attempt: Attempt, gone: AbortSignal): Promise<LoginVerdict>
+  violation(reason: string): void
+  /** Aborts, with an Ending as its reason, when the connection is to end from outside. */
+  stop: AbortSignal
+}
+
+/** `relay`: the login was proven and its +OK written; `rest` is what the client has sent behind it. */
+export type LoginResult = { at: 'relay'; rest: Buffer } | { at: 'over'; reason: Ending | 'violation' }
+
+/** Needs a client whose TLS stands. Greets it and converses until a login is proven or the connection is to end. */
+export async function runLogin(client: Duplex, options: LoginOptions): Promise<LoginResult> {
+  const inbox = openInbox(client, options)
+  let state = begin('on', options.server)
+  let result: LoginResult | null = null
+
+  const perform = async (effect: Effect): Promise<void> => {
+    switch (effect.do) {
+      case 'reply':
+        return inbox.write(effect.text)
+      case 'judge':
+        inbox.await((gone) => options.judge(effect, gone))
+        return
+      case 'violation':
+        options.violation(effect.reason)
+        return
+      case 'relay':
+        result = { at: 'relay', rest: inbox.rest() }
+        return
+      case 'close':
+        result = { at: 'over', reason: effect.reason }
+        return
+      case 'start-tls':
+        throw new Error('a listener without implicit TLS has no runner yet')
+      default:
+        never(effect)
+    }
+  }
+
+  try {
+    await inbox.write(GREETING)
+    while (result === null) {
+      const input = await inbox.next(state)
+      const done = step(state, input)
+      state = done.next
+      for (const effect of done.effects) await perform(effect)
+    }
+    return result
+  } finally {
+    inbox.close()
+  }
+}
+
+type Inbox = {
+  /** The next thing that happens, as the machine wants to hear of it. */
+  next(state: Parameters<typeof inputOf>[0]): Promise<Input>
+  /** Starts a judgement; its verdict comes out of `next`. */
+  await(judge: (gone: AbortSignal) => Promise<LoginVerdict>): void
+  /** Resolves when there is room for more, or the client is gone. */
+  write(text: string): Promise<void>
+  rest(): Buffer
+  close(): void
+}
+
+function openInbox(client: Duplex, options: LoginOptions): Inbox {
+  const reader = lineReader()
+  const gone = new AbortController()
+  let wake = () => {}
+  let verdict: LoginVerdict | null = null
+  let judging = false
+  let ended = false
+  let closed: Ending | null = null
+  const clock = stopwatch(options.deadlineMs, () => {
+    wake()
+  })
+
+  const onData = (chunk: Buffer) => {
+    reader.push(chunk)
+    if (reader.size() >= UNREAD_PAUSE) client.pause()
+    wake()
+  }
+  const onEnd = () => {
+    ended = true
+    wake()
+  }
+  const onError = () => {
+    closed ??= 'client-reset'
+  }
+  const onClose = () => {
+    closed ??= ended ? 'client-closed' : 'client-reset'
+    gone.abort()
+    wake()
+  }
+  const onStop = () => {
+    wake()
+  }
+  client.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
+  options.stop.addEventListener('abort', onStop)
+  if (client.destroyed) onClose()
+
+  /** What can be told right now, most urgent first. */
+  const ready = (state: Parameters<typeof inputOf>[0]): Input | null => {
+    if (closed !== null) return { on: 'stop', reason: closed }
+    if (options.stop.aborted) return { on: 'stop', reason: options.stop.reason as Ending }
+    if (clock.isOver()) return { on: 'deadline' }
+    if (verdict !== null) {
+      const given = verdict
+      verdict = null
+      judging = false
+      clock.go()
+      return { on: 'verdict', verdict: given }
+    }
+    const kind = judging ? null : expects(state)
+    if (kind === null) return null
+    const line = reader.next(kind)
+    if (line.got !== 'none') return inputOf(state, line)
+    if (ended) return { on: 'stop', reason: 'client-closed' }
+    client.resume()
+    return null
+  }
+
+  return {
+    async next(state) {
+      for (;;) {
+        const input = ready(state)
+        if (input !== null) return input
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    },
+    await(judge) {
+      judging = true
+      clock.halt()
+      void judge(gone.signal).then((given) => {
+        verdict = given
+        wake()
+      })
+    },
+    async write(text) {
+      if (client.destroyed || client.write(text)) return
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          client.off('drain', done).off('close', done)
+          options.stop.removeEventListener('abort', done)
+          clearTimeout(timer)
+          resolve()
+        }
+        const timer = setTimeout(done, options.deadlineMs)
+        client.on('drain', done).on('close', done)
+        options.stop.addEventListener('abort', done)
+      })
+    },
+    rest: () => reader.rest(),
+    close() {
+      gone.abort()
+      clock.halt()
+      options.stop.removeEventListener('abort', onStop)
+      client.off('data', onData).off('end', onEnd).off('close', onClose)
+      client.pause()
+    },
+  }
+}
+
+/** A deadline over a total time that can be halted. `over` is called once when it has run out. */
+function stopwatch(totalMs: number, over: () => void) {
+  let left = totalMs
+  let started = performance.now()
+  let timer: NodeJS.Timeout | null = null
+  const go = () => {
+    started = performance.now()
+    timer = setTimeout(() => {
+      left = 0
+      over()
+    }, left)
+  }
+  go()
+  return {
+    go,
+    halt() {
+      if (timer === null) return
+      clearTimeout(timer)
+      timer = null
+      left = Math.max(0, left - (performance.now() - started))
+    },
+    isOver: () => left <= 0,
+  }
+}
