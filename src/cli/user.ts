@@ -1,0 +1,76 @@
+/** `postern user …`: enrolling people, seeing how they stand, removing them. */
+import { encodeCsv } from './csv.ts'
+import { request } from './request.ts'
+import { qrCode } from './qr.ts'
+import type { Enrolment, UserDetail, UserRow } from '../keeper/users.ts'
+
+type Common = { config: string; json?: boolean }
+
+const print = (text: string) => process.stdout.write(`${text}\n`)
+const when = (ms: number | null) => (ms === null ? '-' : new Date(ms).toISOString())
+
+/** Makes the secret and shows it once. */
+export async function userEnroll(user: string, options: Common & { replace?: boolean }): Promise<number> {
+  const made = (await request(options.config, 'user.enroll', { user, replace: options.replace === true })) as Enrolment
+  if (options.json === true) {
+    print(JSON.stringify({ user: made.user, otpauth: made.otpauth, recovery_codes: made.recovery_codes }))
+    return 0
+  }
+  print(`${made.user} is enrolled. What follows is shown once.\n`)
+  print(`  ${made.otpauth}\n`)
+  if (process.stdout.isTTY) print(`${qrCode(made.otpauth)}\n`)
+  print('Recovery codes, each good for one login, typed behind the password in place of a code:')
+  for (const code of made.recovery_codes) print(`  ${code}`)
+  return 0
+}
+
+/** One row a user. */
+export async function userList(options: Common & { state?: string; csv?: boolean }): Promise<number> {
+  const rows = (await request(
+    options.config,
+    'user.list',
+    options.state === undefined ? {} : { state: options.state },
+  )) as UserRow[]
+  if (options.json === true) print(JSON.stringify(rows))
+  else if (options.csv === true)
+    process.stdout.write(encodeCsv(['user', 'state', 'enrolled', 'last_login'], rows.map(cells)))
+  else
+    for (const row of rows)
+      print(
+        cells(row)
+          .map((cell, at) => cell.padEnd(at === 0 ? 40 : 10))
+          .join(' ')
+          .trimEnd(),
+      )
+  return 0
+}
+
+const cells = (row: UserRow) => [row.user, row.state, when(row.enrolled_at), when(row.last_login_at)]
+
+/** Everything known of one user but the secrets. */
+export async function userShow(user: string, options: Common): Promise<number> {
+  const detail = (await request(options.config, 'user.show', { user })) as UserDetail
+  if (options.json === true) {
+    print(JSON.stringify(detail))
+    return 0
+  }
+  print(`user           ${detail.user}\nstate          ${detail.state}\nenrolled       ${when(detail.enrolled_at)}`)
+  print(`recovery codes ${detail.recovery_codes_left} left`)
+  print(`devices        ${detail.devices.length === 0 ? 'none' : ''}`)
+  for (const device of detail.devices) {
+    print(
+      `  ${device.id}  ${device.network}  trusted ${when(device.trusted_at)}  last used ${when(device.last_used_at)}`,
+    )
+  }
+  print(`app passwords  ${detail.app_passwords.length === 0 ? 'none' : detail.app_passwords.join(', ')}`)
+  print(`last logins    ${detail.logins.length === 0 ? 'none' : ''}`)
+  for (const login of detail.logins) print(`  ${when(login.at)}  ${login.ip}  ${login.factor}  ${login.listener}`)
+  return 0
+}
+
+/** Removes every trace outside the audit. */
+export async function userRemove(user: string, options: Common): Promise<number> {
+  await request(options.config, 'user.remove', { user })
+  print(`${user} is removed`)
+  return 0
+}

@@ -1,0 +1,147 @@
+/**
+ * A front: the process that reads strangers' bytes. It gives up root before it reads the first of them, opens no file,
+ * and knows what the keeper's snapshot tells it.
+ */
+import cluster from 'node:cluster'
+import { systemClock } from './base/clock.ts'
+import { RELAYED_REPORT_MS } from './base/limits.ts'
+import { never } from './base/never.ts'
+import { budget } from './front/budget.ts'
+import { denialReport } from './front/denial-report.ts'
+import { listening } from './front/listen.ts'
+import { terminator, type Terminator } from './front/tls.ts'
+import { toKeeper } from './front/to-keeper.ts'
+import type { BackendPlan, FromFront, FromKeeper, Snapshot } from './keeper/messages.ts'
+import { probeBackend } from './relay/backend.ts'
+import { session, type House } from './session.ts'
+
+giveUpRoot(process.argv[2], process.argv[3])
+
+const keeper = toKeeper((message: FromFront) => {
+  process.send?.(message)
+})
+const connections = budget()
+const relayed = { toClient: 0, fromClient: 0, retrieved: 0, deleted: 0 }
+let snapshot: Snapshot | null = null
+let backends: BackendPlan[] = []
+let tls: Terminator | null = null
+let ticketKeys: Buffer | null = null
+let leaving = false
+
+const house: House = {
+  clock: systemClock,
+  keeper,
+  connections,
+  denials: denialReport((news) => {
+    keeper.tell(news)
+  }),
+  snapshot: () => present(snapshot),
+  backend: (name) => backends.find((plan) => plan.name === name) ?? null,
+  anyBackend: () => backends,
+  tls: () => present(tls),
+  isLeaving: () => leaving,
+  relayed: (delta) => {
+    for (const key of ['toClient', 'fromClient', 'retrieved', 'deleted'] as const) relayed[key] += delta[key]
+  },
+  log: (level, text) => {
+    keeper.tell({ kind: 'log', level, text: text.slice(0, 2_000) })
+  },
+}
+
+const doors = listening((socket, plan) => void session(socket, plan, house))
+
+setInterval(report, RELAYED_REPORT_MS).unref()
+process.on('message', (message: FromKeeper) => void take(message))
+process.on('disconnect', () => void keeperLost())
+// A bug outside any session: the connections of this front are worth more than a clean exit, so it says so and goes on.
+process.on('uncaughtException', (error) => {
+  house.log('error', `bug: ${error.stack ?? error.message}`)
+})
+keeper.tell({ kind: 'started' })
+
+async function take(message: FromKeeper): Promise<void> {
+  switch (message.kind) {
+    case 'snapshot':
+      return adopt(message.snapshot)
+    case 'backends':
+      backends = message.backends
+      return
+    case 'ticket-keys':
+      ticketKeys = Buffer.from(message.keys)
+      tls?.setTicketKeys(ticketKeys)
+      return
+    case 'answer':
+      keeper.answered(message.call, message.answer)
+      return
+    case 'probe': {
+      const result = await probeBackend(message.address.host, message.address.port)
+      keeper.tell({ kind: 'probed', call: message.call, result })
+      return
+    }
+    case 'kill':
+      connections.kill(message.session)
+      return
+    case 'drain':
+      return drain(message.withinMs)
+    default:
+      never(message)
+  }
+}
+
+async function adopt(next: Snapshot): Promise<void> {
+  snapshot = next
+  backends = next.backends
+  if (tls === null) {
+    tls = terminator(next)
+    if (ticketKeys !== null) tls.setTicketKeys(ticketKeys)
+  } else tls.update(next)
+  if (leaving) return
+  const { bound, failures } = await doors.reconcile(next.listeners)
+  for (const failure of failures) keeper.tell({ kind: 'listen-failed', generation: next.generation, ...failure })
+  keeper.tell({ kind: 'listening', generation: next.generation, bound })
+}
+
+/** No new connections; those not logged in end; sessions go on until `withinMs` is over; a forwarded QUIT is waited for. */
+async function drain(withinMs: number): Promise<void> {
+  leaving = true
+  doors.close()
+  connections.stopAll('draining', 'not-logged-in')
+  const late = setTimeout(() => {
+    connections.stopAll('draining', 'all')
+  }, withinMs)
+  await connections.empty()
+  clearTimeout(late)
+  report()
+  process.exit(0)
+}
+
+/** `node:cluster` would end this process with its parent, in mid-message. Sessions are finished instead; nobody new gets in. */
+async function keeperLost(): Promise<void> {
+  leaving = true
+  keeper.lost()
+  doors.close()
+  connections.stopAll('keeper-lost', 'not-logged-in')
+  await connections.empty()
+  process.exit(0)
+}
+
+function report(): void {
+  if (Object.values(relayed).every((value) => value === 0)) return
+  keeper.tell({ kind: 'relayed', ...relayed })
+  Object.assign(relayed, { toClient: 0, fromClient: 0, retrieved: 0, deleted: 0 })
+}
+
+function present<T>(value: T | null): T {
+  if (value === null) throw new Error('used before the first snapshot')
+  return value
+}
+
+function giveUpRoot(uid: string | undefined, gid: string | undefined): void {
+  if (cluster.worker === undefined) throw new Error('a front is started by its keeper')
+  cluster.worker.exitedAfterDisconnect = true
+  if (uid === undefined || gid === undefined) return
+  process.setgroups?.([])
+  process.setgid?.(Number(gid))
+  process.setuid?.(Number(uid))
+  if (process.getuid?.() === 0) throw new Error('still root')
+}

@@ -1,0 +1,187 @@
+/**
+ * The first half of a login: is the second factor good, and may the old server be asked? The old server never hears of
+ * an attempt whose second factor fails. Whatever throws in here is our own trouble and lets nobody in.
+ */
+import { randomBytes } from 'node:crypto'
+import { findTrust } from '../factors/trusted-device.ts'
+import { broke, failed, giveBack, holdMs, type Asked, type Attempt, type Desk, type Login } from './desk.ts'
+import { auditName, backendFor, backendUsername, canonicalName } from './identity.ts'
+import type { Factor, LoginFailure } from '../audit/events.ts'
+import type { CodeId, Dossier, Proof } from '../state/store.ts'
+import type { BackendPolicy } from './login-policy.ts'
+import type { AuthenticateAnswer } from './messages.ts'
+import type { Finding, Marks, Typed } from './second-factor.ts'
+
+const TOKEN_LENGTH = 24
+
+type Refusal = { say: 'refuse' | 'trouble'; reason: LoginFailure }
+type Ruling = Refusal | { say: 'proceed'; asked: Asked; password: Buffer }
+/** A judged attempt on its way to the old server. */
+type Good = {
+  typed: Typed
+  marks: Marks
+  backend: BackendPolicy
+  enrolment: string | null
+  password: Buffer
+  factor: Factor
+  by: Proof['by']
+}
+
+const refuse = (reason: LoginFailure): Refusal => ({ say: 'refuse', reason })
+const trouble = (reason: LoginFailure): Refusal => ({ say: 'trouble', reason })
+
+/** Judges one attempt. Never rejects. `proceed` is bound to the session by a token that `settle` takes once. */
+export async function authenticate(desk: Desk, attempt: Attempt): Promise<AuthenticateAnswer> {
+  // One at a time for each connection, and none once it is logged in.
+  if (desk.logins.has(attempt.session)) return { say: 'trouble' }
+  const login = begin(desk, attempt)
+  try {
+    const ruling = await rule(desk, login, attempt)
+    if (login.gone.signal.aborted) {
+      await giveBack(desk, login, 'free')
+      return { say: 'trouble' }
+    }
+    if (ruling.say === 'proceed') return proceed(desk, login, ruling.asked, ruling.password)
+    failed(desk, login, ruling.reason)
+    await giveBack(desk, login, 'free')
+    return ruling.say === 'trouble' ? { say: 'trouble' } : { say: 'refuse', holdMs: holdMs(desk, login) }
+  } catch (error) {
+    return await broke(desk, login, error)
+  }
+}
+
+function begin(desk: Desk, { session, connection, user }: Attempt): Login {
+  const login: Login = {
+    session,
+    connection,
+    policy: desk.policy(),
+    user: auditName(user),
+    backend: null,
+    startedAt: desk.clock.monotonic(),
+    gone: new AbortController(),
+    claim: null,
+    place: null,
+    asked: null,
+    told: false,
+  }
+  desk.logins.set(session, login)
+  return login
+}
+
+function proceed(desk: Desk, login: Login, asked: Asked, password: Buffer): AuthenticateAnswer {
+  const token = randomBytes(TOKEN_LENGTH).toString('base64url')
+  login.asked = { ...asked, token, at: desk.clock.monotonic() }
+  const username = backendUsername(asked.user, asked.backend.username)
+  return { say: 'proceed', token, backend: asked.backend.name, username, password }
+}
+
+async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling> {
+  const { policy } = login
+  const name = canonicalName(attempt.user, policy.users)
+  login.user = name ?? login.user
+  login.backend = name === null ? null : backendFor(name, policy.backends)
+  const typed: Typed = { ...attempt, user: name ?? '', ip: login.connection.ip }
+  const marks = desk.secondFactor.mark(typed, policy)
+  const dossier = await desk.store.dossier(typed.user)
+  const finding = desk.secondFactor.judge(typed, marks, dossier, policy, desk.clock.now())
+  if (!isSayable(attempt.secret)) return refuse('malformed')
+  if (name === null || login.backend === null) return refuse('unknown-user')
+  if (finding.say === 'refuse') return refuse(finding.reason)
+  const { backend } = login
+  const enrolment = dossier.user?.enrolment ?? null
+  // Before the claim: a code is not spent on a password that is known to be wrong.
+  if (
+    desk.refused.holds(
+      refusedKey(desk, name, backend, finding.password),
+      backend.remember_refused,
+      desk.clock.monotonic(),
+    )
+  ) {
+    return refuse('stale-repeat')
+  }
+  const good = await byFactor(desk, login, { typed, marks, backend, enrolment, password: finding.password }, finding)
+  return 'say' in good ? good : await ask(desk, login, good)
+}
+
+/** What no USER/PASS dialogue can carry must not reach one: a line end in a password would be a command to the old server. */
+function isSayable(secret: Buffer): boolean {
+  return secret.length > 0 && !secret.some((byte) => byte === 0x0d || byte === 0x0a || byte === 0x00)
+}
+
+async function byFactor(
+  desk: Desk,
+  login: Login,
+  base: Omit<Good, 'factor' | 'by'>,
+  finding: Exclude<Finding, { say: 'refuse' }>,
+): Promise<Good | Refusal> {
+  if (finding.say === 'password') return { ...base, factor: 'none', by: { is: 'password' } }
+  if (finding.say === 'repeat') {
+    const { device, mac } = finding.trusted
+    return { ...base, factor: 'trusted-device', by: { is: 'repeat', device, mac } }
+  }
+  return await byCode(desk, login, base, finding.code)
+}
+
+/** Takes the code. When the very same string was proven from here while this one waited, it counts as its repeat. */
+async function byCode(
+  desk: Desk,
+  login: Login,
+  base: Omit<Good, 'factor' | 'by'>,
+  code: CodeId,
+): Promise<Good | Refusal> {
+  const { user } = base.typed
+  if (base.enrolment === null) throw new Error('a code without an enrolment')
+  const claim = { user, enrolment: base.enrolment, code, mac: base.marks.mac, device: base.marks.device.id }
+  const claimed = await desk.claims.claim(claim, login.gone.signal)
+  switch (claimed.say) {
+    case 'held':
+      login.claim = claimed.held
+      return { ...base, factor: code.of === 'totp' ? 'totp' : 'recovery-code', by: { is: 'code', claim } }
+    case 'proven': {
+      const again = repeated(desk, login, base, await desk.store.dossier(user))
+      return again ?? refuse('code-replayed')
+    }
+    case 'burnt':
+      return refuse('stale-repeat')
+    case 'replayed':
+      return refuse('code-replayed')
+    case 'void':
+      return trouble('aborted')
+    case 'late':
+      return trouble('backend-unavailable')
+  }
+}
+
+function repeated(desk: Desk, login: Login, base: Omit<Good, 'factor' | 'by'>, dossier: Dossier): Good | null {
+  const found = findTrust(dossier, base.marks.device, base.marks, login.policy.trusted_device, desk.clock.now())
+  if (found.at !== 'repeat' || found.bare) return null
+  const { device, mac } = found.trusted
+  return { ...base, factor: 'trusted-device', by: { is: 'repeat', device, mac } }
+}
+
+/** A place at the backend, and one more look at what it refused while this login waited. */
+async function ask(desk: Desk, login: Login, good: Good): Promise<Ruling> {
+  const { backend, typed, marks, enrolment, factor, by, password } = good
+  login.place = await desk.places.take(backend.name, backend.max_sessions, login.gone.signal)
+  if (login.place === null) return trouble('backend-busy')
+  const key = refusedKey(desk, typed.user, backend, password)
+  if (desk.refused.holds(key, backend.remember_refused, desk.clock.monotonic())) return refuse('stale-repeat')
+  const bareMac = desk.keys.mac('bare', typed.user, password)
+  const asked = {
+    token: null,
+    user: typed.user,
+    backend,
+    factor,
+    by,
+    enrolment,
+    marks,
+    bareMac,
+    refusedKey: key,
+    at: 0,
+  }
+  return { say: 'proceed', asked, password }
+}
+
+function refusedKey(desk: Desk, user: string, backend: BackendPolicy, password: Buffer): string {
+  return desk.keys.mac('refused', user, backend.name, password).toString('base64')
+}

@@ -1,0 +1,141 @@
+/** What the judgement of logins works with, and the state of each login between its steps. */
+import { createClaims, type Claims, type HeldClaim } from './claims.ts'
+import { createHolds, type Holds } from './hold.ts'
+import { createPlaces, type Place, type Places } from './places.ts'
+import { createRefused, type Refused } from './refused.ts'
+import { createSecondFactor, type Marks, type SecondFactor } from './second-factor.ts'
+import type { AuditEvent, ConnectionFacts, Factor, LoginFailure } from '../audit/events.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Keyring } from '../state/secrets.ts'
+import type { Proof, Store, Trusted } from '../state/store.ts'
+import type { BackendPolicy, LoginPolicy } from './login-policy.ts'
+
+export type JudgeContext = {
+  store: Store
+  keys: Keyring
+  clock: Clock
+  /** The policies in force. A login goes by those it began with. */
+  policy(): LoginPolicy
+  emit(event: AuditEvent): void
+  /** Resolves when all that was emitted so far is on disk; rejects when it cannot be. */
+  durable(): Promise<void>
+  /** A session is open from here on: called right before its `session-opened` is emitted, and before `welcome`. */
+  opened(session: string, login: { user: string; backend: string }): void
+  /** Something failed inside; the login was refused as our own trouble. For the log. */
+  broken(error: unknown): void
+  /** A front said what no honest front says. `what` is fit for the log. */
+  breach(session: string, what: string): void
+}
+
+/** One try of a connection to log in. `client` is its stable fingerprint. */
+export type Attempt = {
+  session: string
+  connection: ConnectionFacts
+  client: string
+  user: Buffer
+  secret: Buffer
+}
+
+/** What was judged good and handed to the front; holds no password. `token` is null once it was used. */
+export type Asked = {
+  token: string | null
+  user: string
+  backend: BackendPolicy
+  factor: Factor
+  by: Proof['by']
+  enrolment: string | null
+  marks: Marks
+  /** HMAC of the password without the code, as {@link Trusted} keeps it. */
+  bareMac: Buffer
+  /** See {@link Refused}. */
+  refusedKey: string
+  /** On the monotonic clock. */
+  at: number
+}
+
+/** A connection's login, from `authenticate` until it is refused or its session is closed. */
+export type Login = {
+  session: string
+  connection: ConnectionFacts
+  policy: LoginPolicy
+  /** For the audit: canonical as soon as that is known. */
+  user: string
+  backend: BackendPolicy | null
+  /** On the monotonic clock. */
+  startedAt: number
+  /** Aborted when the connection is gone: whoever waits for it stops. */
+  gone: AbortController
+  claim: HeldClaim | null
+  place: Place | null
+  asked: Asked | null
+  /** The audit has heard how it ended. */
+  told: boolean
+}
+
+export type Desk = JudgeContext & {
+  /** By session. */
+  logins: Map<string, Login>
+  claims: Claims
+  places: Places
+  refused: Refused
+  holds: Holds
+  secondFactor: SecondFactor
+}
+
+/** Gives a desk with nothing on it. */
+export function createDesk(context: JudgeContext): Desk {
+  return {
+    ...context,
+    logins: new Map(),
+    claims: createClaims(context.store, context.clock),
+    places: createPlaces(),
+    refused: createRefused(),
+    holds: createHolds(),
+    secondFactor: createSecondFactor(context.keys),
+  }
+}
+
+/**
+ * Gives back what a login holds: its place at once, its claim as soon as the store has it on disk that the code is
+ * burnt (the old server refused) or free (nobody judged). Rejects as the store does; who waits for the code wakes then too.
+ */
+export async function giveBack(desk: Desk, login: Login, how: 'burn' | 'free'): Promise<void> {
+  login.place?.release()
+  login.place = null
+  const held = login.claim
+  login.claim = null
+  if (held === null) return
+  try {
+    await desk.store[how](held.claim)
+  } finally {
+    held.done()
+  }
+}
+
+/** Ends a login that did not get in: the connection may try again, and the audit hears of it, once. */
+export function failed(desk: Desk, login: Login, reason: LoginFailure): void {
+  if (desk.logins.get(login.session) === login) desk.logins.delete(login.session)
+  if (login.asked !== null) login.asked.token = null
+  if (login.told) return
+  login.told = true
+  const { connection, user } = login
+  desk.emit({ stream: 'auth', action: 'login-failed', connection, user, reason })
+}
+
+/** Gives how long the refusal of a login is to be held back. */
+export function holdMs(desk: Desk, login: Login): number {
+  const elapsed = desk.clock.monotonic() - login.startedAt
+  return desk.holds.holdMs(login.backend?.name ?? null, login.policy.failures.reply_after, elapsed)
+}
+
+/** Something threw: nobody gets in on it, and whatever the login holds is given back as far as that goes. */
+export async function broke(desk: Desk, login: Login, error: unknown): Promise<{ say: 'trouble' }> {
+  desk.broken(error)
+  try {
+    failed(desk, login, 'internal-error')
+    await giveBack(desk, login, 'free')
+  } catch (again) {
+    desk.broken(again)
+  }
+  return { say: 'trouble' }
+}

@@ -1,0 +1,177 @@
+/**
+ * The policies in force. They change as one set or not at all: what is loaded and good replaces what was there; what is not leaves
+ * it standing, and says so everywhere an operator looks.
+ */
+import { lookup } from 'node:dns/promises'
+import type { AuditEvent } from '../audit/events.ts'
+import { contains, parseAddress } from '../base/ip.ts'
+import type { Log } from '../base/log.ts'
+import { Refusal } from '../base/refusal.ts'
+import { resolveBackends } from '../policy/check.ts'
+import { compilePolicies } from '../policy/compile.ts'
+import { loadPolicies, type Loaded, type Policies } from '../policy/load.ts'
+import type { PolicyFile } from '../policy/read-file.ts'
+import { watchFiles, type Watch } from '../policy/watch.ts'
+import type { Environment } from './environment.ts'
+import type { LoginPolicy } from './login-policy.ts'
+import type { ListenerPlan, Snapshot } from './messages.ts'
+import { settleListeners } from './ports.ts'
+
+export type PolicySet = {
+  policies: Policies
+  login: LoginPolicy
+  snapshot: Snapshot
+  loadedAt: number
+}
+
+export type InForce = {
+  current(): PolicySet
+  /** The faults of what is on disk, while it is not what is in force. */
+  faults(): readonly string[]
+  /** Loads again. Throws Refusal with the faults when the set stays as it was. */
+  reload(): Promise<void>
+  /** Starts to take up changes on disk (`reload: watch`). */
+  watch(): void
+  stop(): void
+}
+
+export type InForceContext = {
+  file: string
+  environment: Environment
+  log: Log
+  emit(event: AuditEvent): void
+  /** A new set is in force. */
+  changed(set: PolicySet): void
+}
+
+type Good = Extract<Loaded, { ok: true }>
+
+/** Reads the policies for the first time. Throws Refusal with every fault. */
+export async function readPolicies(file: string, environment: Environment): Promise<Good> {
+  const loaded = await loadPolicies(file, environment)
+  if (!loaded.ok) throw new Refusal(...loaded.faults)
+  return loaded
+}
+
+/** Puts a first set in force. Throws Refusal when its backends have no address or its ports cannot be had. */
+export async function putInForce(first: Good, context: InForceContext): Promise<InForce> {
+  const { log } = context
+  let set = await make(first, [], 1, log)
+  let files = first.files
+  let faults: readonly string[] = []
+  let watch: Watch | null = null
+  let busy: Promise<void> = Promise.resolve()
+
+  const reload = async (): Promise<void> => {
+    const loaded = await loadPolicies(context.file, context.environment, { lastGood: set.policies.certificates })
+    files = loaded.files
+    watch?.set(files)
+    try {
+      if (!loaded.ok) throw new Refusal(...loaded.faults)
+      const next = await make(loaded, set.snapshot.listeners, set.snapshot.generation + 1, log)
+      tellOfCertificates(set.policies, next.policies, context)
+      warnOfRestart(set.policies, next.policies, log)
+      set = next
+      faults = []
+      context.changed(set)
+      announce(set, files, context)
+    } catch (error) {
+      faults = error instanceof Refusal ? error.lines : [error instanceof Error ? error.message : String(error)]
+      for (const fault of faults) log.error(`policies refused, the last good set stays: ${fault}`)
+      context.emit({ stream: 'admin', action: 'policy-rejected', faults: [...faults] })
+      throw error
+    }
+  }
+  /** One at a time: a reload that is asked for during another one sees what is on disk after it. */
+  const queued = () => {
+    const next = busy.then(reload)
+    busy = next.catch(() => undefined)
+    return next
+  }
+
+  for (const warning of first.warnings) log.warn(warning)
+  announce(set, files, context)
+  for (const certificate of set.policies.certificates) tellCertificate(certificate, context)
+  return {
+    current: () => set,
+    faults: () => faults,
+    reload: queued,
+    watch() {
+      watch ??= watchFiles(files, (paths) => {
+        if (set.policies.postern.reload !== 'watch') return
+        log.info(`changed on disk: ${paths.join(', ')}`)
+        queued().catch(() => undefined)
+      })
+    },
+    stop: () => watch?.stop(),
+  }
+}
+
+async function make(loaded: Good, held: ListenerPlan[], generation: number, log: Log): Promise<PolicySet> {
+  const { policies } = loaded
+  const resolved = await resolveBackends(policies, async (host) =>
+    (await lookup(host, { all: true })).map((one) => one.address),
+  )
+  if (resolved.faults.length > 0) throw new Refusal(...resolved.faults)
+  const compiled = compilePolicies(policies, generation)
+  const listeners = await settleListeners(compiled.listeners, held, (text) => {
+    log.warn(text)
+  }).catch((error: unknown) => {
+    throw new Refusal(error instanceof Error ? error.message : String(error))
+  })
+  return { policies, login: loginPolicyOf(policies), snapshot: { ...compiled, listeners }, loadedAt: Date.now() }
+}
+
+function loginPolicyOf({ login, postern, roster }: Policies): LoginPolicy {
+  const { second_factor, users, totp, trusted_device, failures } = login
+  return {
+    users: { default_domain: users.default_domain, strip_prefix: users.strip_prefix, roster },
+    second_factor: {
+      ...second_factor,
+      not_required_from: (ip) => {
+        const address = parseAddress(ip)
+        return address !== null && second_factor.not_required_from.some((range) => contains(range, address))
+      },
+    },
+    totp,
+    trusted_device,
+    failures,
+    backends: postern.backends,
+  }
+}
+
+function announce(set: PolicySet, files: readonly PolicyFile[], { emit, log }: InForceContext): void {
+  const hashes = files.filter(({ kind }) => kind !== 'key').map(({ path, sha256 }) => [path, sha256 ?? ''] as const)
+  emit({ stream: 'admin', action: 'policy-loaded', files: Object.fromEntries(hashes) })
+  log.info({ generation: set.snapshot.generation, files: files.length }, 'policies in force')
+}
+
+function tellOfCertificates(before: Policies, after: Policies, context: InForceContext): void {
+  for (const { name, reason } of after.rejected) {
+    context.log.error(reason)
+    context.emit({ stream: 'admin', action: 'certificate-rejected', name, reason })
+  }
+  const known = new Set(before.certificates.map(({ fingerprint }) => fingerprint))
+  for (const certificate of after.certificates)
+    if (!known.has(certificate.fingerprint)) tellCertificate(certificate, context)
+}
+
+function tellCertificate(certificate: Policies['certificates'][number], { emit }: InForceContext): void {
+  const { name, notAfter, fingerprint } = certificate
+  emit({ stream: 'admin', action: 'certificate-loaded', name, notAfter: new Date(notAfter).toISOString(), fingerprint })
+}
+
+/** What is bound to the processes that run is taken up by the next start alone. */
+function warnOfRestart(before: Policies, after: Policies, log: Log): void {
+  const facts = ({ postern: { processes, state, audit, admin } }: Policies) => ({
+    processes,
+    'state.path': state.path,
+    'audit.path': audit.path,
+    'admin.listen': admin.listen,
+  })
+  const [old, now] = [facts(before), facts(after)]
+  for (const key of Object.keys(now) as (keyof typeof now)[]) {
+    if (JSON.stringify(old[key]) !== JSON.stringify(now[key]))
+      log.warn(`${key} has changed: it takes effect at the next start`)
+  }
+}

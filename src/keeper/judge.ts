@@ -1,0 +1,39 @@
+/** The keeper's judgement of logins, as the rest of the keeper uses it. */
+import { authenticate } from './authenticate.ts'
+import { createDesk, failed, giveBack, type Attempt, type Desk, type JudgeContext } from './desk.ts'
+import { settle } from './settle.ts'
+import type { AuthenticateAnswer, Outcome, SettleAnswer } from './messages.ts'
+
+export type Judge = {
+  /** See {@link authenticate}. Needs a session that is admitted and secured. */
+  authenticate(attempt: Attempt): Promise<AuthenticateAnswer>
+  /** See {@link settle}. Needs a session of the very front that asks. */
+  settle(session: string, token: string, outcome: Outcome): Promise<SettleAnswer>
+  /** The connection is gone (closed, or its front is lost): claim, place and token are void. Never throws. */
+  release(session: string): void
+}
+
+/** One for each keeper: what is in flight, and what was refused lately, is known to it alone. */
+export function createJudge(context: JudgeContext): Judge {
+  const desk = createDesk(context)
+  return {
+    authenticate: (attempt) => authenticate(desk, attempt),
+    settle: (session, token, outcome) => settle(desk, session, token, outcome),
+    release(session) {
+      release(desk, session)
+    },
+  }
+}
+
+function release(desk: Desk, session: string): void {
+  const login = desk.logins.get(session)
+  if (login === undefined) return
+  desk.logins.delete(session)
+  login.gone.abort()
+  giveBack(desk, login, 'free').catch(desk.broken)
+  try {
+    failed(desk, login, 'aborted')
+  } catch (error) {
+    desk.broken(error)
+  }
+}

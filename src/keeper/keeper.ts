@@ -1,0 +1,248 @@
+/**
+ * The keeper: owns the policies in force, the store, the audit and the fronts. It starts in an order in which nothing listens before
+ * all is known to be good, and stops in one in which no session is cut that could have ended by itself.
+ */
+import { availableParallelism, hostname } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import { startAdmin, type Admin } from '../admin/admin.ts'
+import { systemClock } from '../base/clock.ts'
+import { within } from '../base/deadline.ts'
+import {
+  FIRST_PROBE_MS,
+  FRONTS_MAX,
+  FRONT_START_DEADLINE_MS,
+  QUIT_DEADLINE_MS,
+  TICKET_KEYS_MS,
+  USERS_COUNT_MS,
+} from '../base/limits.ts'
+import { Refusal } from '../base/refusal.ts'
+import { version } from '../base/version.ts'
+import { perform } from './commands.ts'
+import { openControl } from './control.ts'
+import { hear, type LineContext } from './line-to-fronts.ts'
+import type { FromFront } from './messages.ts'
+import { refuseInspector } from './no-inspector.ts'
+import { broadcast, buildRig, renewTicketKeys, snapshotOf, type Rig } from './rig.ts'
+import { readinessOf, statusOf, type Vitals } from './status.ts'
+import { frontIdentity, supervise, type Front, type Supervisor } from './supervise.ts'
+
+export type KeeperOptions = {
+  file: string
+  /** Called once for each listener, when connections to it are taken. */
+  announce(listener: { host: string; port: number }): void
+}
+
+export type Keeper = {
+  /** Runs an operator's command. Throws Refusal with the reason. */
+  perform(command: string, args: Record<string, unknown>): Promise<unknown>
+  reload(): Promise<void>
+  /** Stops within `limits.drain_time`, but for forwarded QUITs. Later calls wait for the first. */
+  stop(reason: string): Promise<void>
+}
+
+/** Starts everything. Throws one line that says what to do; nothing is left behind then. */
+export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
+  const rig = await buildRig(options.file)
+  const opened: { close(): Promise<void> }[] = []
+  try {
+    refuseInspector(() => {
+      rig.log.warn('SIGUSR1 came and was ignored: it would open the inspector in the process that holds the secrets')
+    })
+    opened.push(await openAdmin(rig))
+    opened.push(await openControl(stateOf(rig), (command, args) => run(rig, command, args), noted(rig)))
+    const bound = await startFronts(rig)
+    rig.emit({ stream: 'admin', action: 'server-started', version: version(), node: hostname() })
+    for (const { host, port } of bound) options.announce({ host, port })
+    const timers = keepTime(rig)
+    rig.force.watch()
+    let stopping: Promise<void> | null = null
+    return {
+      perform: (command, args) => run(rig, command, args),
+      reload: () => rig.force.reload(),
+      stop: (reason) => (stopping ??= stop(rig, opened, timers, reason)),
+    }
+  } catch (error) {
+    rig.supervisor?.retire()
+    for (const front of rig.supervisor?.fronts() ?? []) front.kill('the start failed')
+    await closeAll(rig, opened)
+    throw error
+  }
+}
+
+const stateOf = (rig: Rig) => rig.force.current().policies.postern.state.path
+
+function noted(rig: Rig): (error: unknown) => void {
+  return (error) => {
+    rig.log.error(`control socket: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+  }
+}
+
+async function openAdmin(rig: Rig): Promise<Pick<Admin, 'close'>> {
+  const { admin } = rig.force.current().policies.postern
+  if (admin.listen === 'off') return { close: () => Promise.resolve() }
+  return startAdmin({
+    listen: admin.listen,
+    token: admin.token,
+    scrape: () => rig.metrics.scrape(),
+    readiness: () => readinessOf(vitalsOf(rig)),
+  })
+}
+
+/** Commands that only a running server knows; the rest works on the state alone. */
+async function run(rig: Rig, command: string, args: Record<string, unknown>): Promise<unknown> {
+  if (command === 'status') return statusOf(vitalsOf(rig))
+  if (command === 'reload') {
+    await rig.force.reload()
+    return { generation: rig.force.current().snapshot.generation }
+  }
+  const { store, keys } = rig.resources
+  const rules = () => rig.force.current().login.users
+  const result = await perform({ store, keys, clock: systemClock, rules, emit: rig.emit }, command, args)
+  // What changed somebody's way in is on record before the operator hears that it is done.
+  await rig.resources.journal.durable()
+  return result
+}
+
+function vitalsOf(rig: Rig): Vitals {
+  const { journal } = rig.resources
+  return {
+    version: version(),
+    fronts: { running: rig.supervisor?.fronts().length ?? 0, wanted: frontCount(rig) },
+    sessions: rig.sessions.active().length,
+    connections: rig.sessions.size(),
+    backends: rig.backends.states(),
+    set: rig.force.current(),
+    faults: rig.force.faults(),
+    journal: { state: journal.state(), lag: journal.lagSeconds() },
+    draining: rig.draining,
+    store: rig.storeFault,
+  }
+}
+
+function frontCount(rig: Rig): number {
+  const { fronts } = rig.force.current().policies.postern.processes
+  return fronts === 'auto' ? Math.min(availableParallelism(), FRONTS_MAX) : fronts
+}
+
+type Bound = Extract<FromFront, { kind: 'listening' }>['bound']
+
+/** Forks the fronts, waits until each has opened its listeners, and asks the backends how they are. Gives where they listen. */
+async function startFronts(rig: Rig): Promise<Bound> {
+  const wanted = frontCount(rig)
+  const { user } = rig.force.current().policies.postern.processes
+  const identity = frontIdentity(user, (text) => {
+    rig.log.warn(text)
+  })
+  const { promise: ready, resolve, reject } = Promise.withResolvers<Bound>()
+  const listening = new Set<number>()
+  const heard = (front: Front, message: Extract<FromFront, { kind: 'listening' | 'listen-failed' }>) => {
+    if (message.kind === 'listen-failed') {
+      rig.log.error({ front: front.id }, `listener ${message.listener}: ${message.detail}`)
+      reject(new Refusal(`listener ${message.listener}: ${message.detail}`))
+    } else if (listening.add(front.id).size >= wanted) resolve(message.bound)
+  }
+  rig.supervisor = watchOver(rig, wanted, identity, contextOf(rig, heard), reject)
+  const bound = await within(FRONT_START_DEADLINE_MS, 'the fronts did not start', ready)
+  await Promise.race([rig.backends.probeAll(), delay(FIRST_PROBE_MS, undefined, { ref: false })])
+  return bound
+}
+
+function watchOver(
+  rig: Rig,
+  count: number,
+  identity: ReturnType<typeof frontIdentity>,
+  context: LineContext,
+  failed: (error: Error) => void,
+): Supervisor {
+  let deaths = 0
+  return supervise({
+    count,
+    identity,
+    allowed: () => rig.force.current().snapshot.listeners,
+    log: rig.log,
+    events: {
+      started(front) {
+        front.say({ kind: 'ticket-keys', keys: rig.ticketKeys })
+        front.say({ kind: 'snapshot', snapshot: snapshotOf(rig) })
+        if (rig.draining) front.say({ kind: 'drain', withinMs: 0 })
+      },
+      message(front, message) {
+        hear(context, front, message)
+      },
+      lost(front, reason) {
+        for (const session of rig.sessions.heldBy(front.id)) {
+          rig.judge.release(session.id)
+          rig.sessions.close(session, 'front-lost', null)
+        }
+        if (rig.draining) return
+        rig.log.error({ front: front.id }, `a front ended: ${reason}`)
+        rig.emit({ stream: 'admin', action: 'front-lost', front: front.id, reason })
+        deaths += 1
+        if (deaths >= count * 3)
+          failed(new Refusal(`the fronts end right after their start (${reason}); the lines above say why`))
+      },
+    },
+  })
+}
+
+function contextOf(rig: Rig, listening: LineContext['listening']): LineContext {
+  const { sessions, judge, backends, metrics, log, emit, ceilings } = rig
+  return { sessions, judge, backends, metrics, log, emit, ceilings, listening, isOpen: () => !rig.draining }
+}
+
+function keepTime(rig: Rig): NodeJS.Timeout[] {
+  const count = () => {
+    rig.resources.store.count().then(
+      (users) => {
+        rig.users = users
+        rig.storeFault = null
+      },
+      (error: unknown) => {
+        rig.storeFault = error instanceof Error ? error.message : String(error)
+      },
+    )
+  }
+  count()
+  return [
+    setInterval(() => {
+      renewTicketKeys(rig)
+    }, TICKET_KEYS_MS).unref(),
+    setInterval(count, USERS_COUNT_MS).unref(),
+  ]
+}
+
+async function stop(
+  rig: Rig,
+  opened: { close(): Promise<void> }[],
+  timers: NodeJS.Timeout[],
+  reason: string,
+): Promise<void> {
+  const { drain_time } = rig.force.current().policies.postern.limits
+  rig.log.info(`stopping: ${reason}; sessions may end by themselves for ${drain_time / 1_000} s`)
+  rig.draining = true
+  rig.force.stop()
+  rig.backends.stop()
+  for (const timer of timers) clearInterval(timer)
+  rig.supervisor?.retire()
+  broadcast(rig, { kind: 'drain', withinMs: drain_time })
+  await drained(rig, drain_time + QUIT_DEADLINE_MS + FRONT_START_DEADLINE_MS)
+  rig.emit({ stream: 'admin', action: 'server-stopped', reason })
+  await closeAll(rig, opened)
+  rig.log.info('stopped')
+}
+
+/** A front that waits for a forwarded QUIT is waited for; one that hangs is not waited for for ever. */
+async function drained(rig: Rig, ms: number): Promise<void> {
+  const until = performance.now() + ms
+  while ((rig.supervisor?.fronts().length ?? 0) > 0) {
+    if (performance.now() > until) for (const front of rig.supervisor?.fronts() ?? []) front.kill('it did not end')
+    await delay(20)
+  }
+}
+
+async function closeAll(rig: Rig, opened: { close(): Promise<void> }[]): Promise<void> {
+  rig.force.stop()
+  rig.backends.stop()
+  for (const one of opened) await one.close()
+  await rig.resources.close()
+}

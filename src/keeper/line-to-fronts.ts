@@ -1,0 +1,132 @@
+/** What fronts ask and tell, and what the keeper makes of it. Every id is held against the front that names it. */
+import type { AuditEvent } from '../audit/events.ts'
+import type { Log } from '../base/log.ts'
+import { never } from '../base/never.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import type { Backends } from './backends.ts'
+import type { Judge } from './judge.ts'
+import type { AdmitAnswer, Answers, FromFront } from './messages.ts'
+import type { Ceilings, Session, SessionTable } from './sessions.ts'
+import type { Front } from './supervise.ts'
+
+export type LineContext = {
+  sessions: SessionTable
+  judge: Judge
+  backends: Backends
+  metrics: Metrics
+  log: Log
+  emit(event: AuditEvent): void
+  ceilings(): Ceilings
+  /** False while nobody is let in any more. */
+  isOpen(): boolean
+  listening(front: Front, message: Extract<FromFront, { kind: 'listening' | 'listen-failed' }>): void
+}
+
+/** Takes one message of a front. Answers go back by its call number. */
+export function hear(context: LineContext, front: Front, message: FromFront): void {
+  const { sessions, metrics, log, emit } = context
+  switch (message.kind) {
+    case 'admit':
+      return answer(front, message.call, admit(context, front, message))
+    case 'denied': {
+      const { listener, ip, port, by, would, count } = message
+      const action = would ? 'connection-would-deny' : 'connection-denied'
+      return emit({ stream: 'access', action, connection: { listener, ip, port }, by, count })
+    }
+    case 'listening':
+    case 'listen-failed':
+      return context.listening(front, message)
+    case 'relayed':
+      return metrics.relayed(message)
+    case 'probed':
+      return context.backends.probed(message)
+    case 'log':
+      return log[message.level]({ front: front.id }, message.text)
+    case 'started':
+      return
+    case 'secured':
+    case 'authenticate':
+    case 'settle':
+    case 'violation':
+    case 'tls-failed':
+    case 'closed': {
+      const session = sessions.of(front.id, message.session)
+      if (session === 'foreign') front.kill('spoke for a session of another front')
+      else if (session !== 'gone') void hearSession(context, front, session, message)
+      else if ('call' in message) answer(front, message.call, { say: 'trouble' })
+      return
+    }
+    default:
+      never(message)
+  }
+}
+
+type OfSession = Extract<FromFront, { session: string }>
+
+async function hearSession(context: LineContext, front: Front, session: Session, message: OfSession): Promise<void> {
+  const { sessions, metrics, emit } = context
+  switch (message.kind) {
+    case 'secured':
+      if (!sessions.secure(session, message.tls, message.client)) front.kill('changed the fingerprint of a connection')
+      else metrics.tlsHandshake(message.handshakeMs)
+      return
+    case 'authenticate':
+      return answer(front, message.call, await authenticate(context, session, message))
+    case 'settle':
+      if (message.outcome.at === 'proven' || message.outcome.at === 'refuted')
+        metrics.backendLogin(message.outcome.tookMs)
+      return answer(front, message.call, await settle(context, session, message))
+    case 'violation':
+      session.told = true
+      return emit({ stream: 'access', action: 'protocol-violation', connection: session.facts, reason: message.reason })
+    case 'tls-failed':
+      session.told = true
+      return emit({ stream: 'access', action: 'tls-failed', connection: session.facts, reason: message.reason })
+    case 'closed':
+      context.judge.release(session.id)
+      return sessions.close(session, message.reason, message.counts ?? null)
+    default:
+      never(message)
+  }
+}
+
+function admit(context: LineContext, front: Front, message: Extract<FromFront, { kind: 'admit' }>): AdmitAnswer {
+  return context.isOpen() ? context.sessions.admit(front.id, message, context.ceilings()) : { say: 'trouble' }
+}
+
+/** `user` and `secret` come over the line as plain octet arrays. */
+async function authenticate(
+  { judge, metrics, isOpen }: LineContext,
+  session: Session,
+  { user, secret }: Extract<FromFront, { kind: 'authenticate' }>,
+): Promise<Answers['authenticate']> {
+  if (session.client === null || session.login !== null || !isOpen()) return { say: 'trouble' }
+  const started = performance.now()
+  const attempt = {
+    session: session.id,
+    connection: session.facts,
+    client: session.client,
+    user: Buffer.from(user),
+    secret: Buffer.from(secret),
+  }
+  const given = await judge.authenticate(attempt)
+  // Each attempt has its line in the audit, at the latest when the connection ends in its midst.
+  session.told = true
+  session.askedAt = started
+  if (given.say !== 'proceed') metrics.login(performance.now() - started)
+  return given
+}
+
+async function settle(
+  { judge, metrics }: LineContext,
+  session: Session,
+  { token, outcome }: Extract<FromFront, { kind: 'settle' }>,
+): Promise<Answers['settle']> {
+  const settled = await judge.settle(session.id, token, outcome)
+  metrics.login(performance.now() - session.askedAt)
+  return settled
+}
+
+function answer(front: Front, call: number, given: Answers[keyof Answers]): void {
+  front.say({ kind: 'answer', call, answer: given })
+}

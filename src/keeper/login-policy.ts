@@ -1,0 +1,28 @@
+/** What of the policies the judgement of logins looks at. Names are those of the files; times are milliseconds. */
+import type { TrustRules } from '../factors/trusted-device.ts'
+import type { IdentityRules, NamingRules } from './identity.ts'
+
+export type LoginPolicy = {
+  users: IdentityRules
+  second_factor: {
+    required_for: 'all' | 'enrolled'
+    /** With `enrolled`: from when it is `all`. */
+    until: number | null
+    /** With `enrolled`: so long after the enrolment a user whose code was never used may go on with the password alone. */
+    pending_for: number
+    methods: readonly ('totp' | 'app_password' | 'client_certificate')[]
+    /** Tells whether the password alone is enough from an address. */
+    not_required_from: (ip: string) => boolean
+  }
+  totp: { separator: string; window: number }
+  trusted_device: TrustRules
+  failures: { reply_after: number }
+  backends: readonly BackendPolicy[]
+}
+
+export type BackendPolicy = NamingRules & {
+  name: string
+  /** A password that this server refused is not sent to it again within this time; 0 is off. */
+  remember_refused: number
+  max_sessions: number
+}

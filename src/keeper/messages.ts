@@ -1,0 +1,182 @@
+/**
+ * What fronts and keeper say to each other. A front reads strangers' bytes and may have been taken over, so the keeper
+ * checks every message of a front for shape and size before it acts ({@link readFromFront}). A front trusts the keeper.
+ */
+import { z } from 'zod'
+import type { CompiledGate } from '../gate/verdict.ts'
+
+const sessionId = z.string().regex(/^[0-9a-f]{24}$/)
+const call = z.int().nonnegative()
+const shortText = z.string().max(300)
+const listener = z.string().max(64)
+const ip = z.string().min(2).max(45)
+const port = z.int().min(0).max(65535)
+const count = z.number().nonnegative().finite()
+const bytes = (max: number) => z.custom<Buffer>((value) => value instanceof Uint8Array && value.length <= max)
+
+const ending = z.enum([
+  'quit',
+  'client-closed',
+  'client-reset',
+  'server-closed',
+  'server-reset',
+  'idle-timeout',
+  'login-timeout',
+  'quit-timeout',
+  'too-many-failures',
+  'evicted',
+  'draining',
+  'killed',
+  'keeper-lost',
+  'front-lost',
+  'internal-error',
+])
+
+const ruleAt = z.strictObject({ file: shortText, line: z.int().nonnegative(), rule: z.string().max(120) })
+
+const tls = z.strictObject({
+  version: z.string().max(16),
+  cipher: z.string().max(64),
+  ja4: z.string().max(64),
+  serverName: z.string().max(255).exactOptional(),
+  resumed: z.boolean(),
+})
+
+const counts = z.strictObject({
+  bytesToClient: count,
+  bytesFromClient: count,
+  retrieved: count,
+  deleted: count,
+  marked: count,
+  durationMs: count,
+})
+
+/** How the old server judged one login, seen by the front. `tookMs` runs from sending the password to the answer. */
+const outcome = z.discriminatedUnion('at', [
+  z.strictObject({ at: z.literal('proven'), tookMs: count }),
+  z.strictObject({ at: z.literal('refuted'), tookMs: count }),
+  z.strictObject({ at: z.literal('busy'), detail: shortText }),
+  z.strictObject({ at: z.literal('unavailable'), detail: shortText }),
+])
+export type Outcome = z.infer<typeof outcome>
+
+/** What a health check learnt of one address of a backend. Capability lines are those of CAPA, upper case, as sent. */
+const probed = z.strictObject({
+  kind: z.literal('probed'),
+  call,
+  result: z.discriminatedUnion('at', [
+    z.strictObject({ at: z.literal('up'), capabilities: z.array(z.string().max(512)).max(64).nullable() }),
+    z.strictObject({ at: z.literal('down'), detail: shortText }),
+  ]),
+})
+
+const fromFront = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('started') }),
+  z.strictObject({
+    kind: z.literal('listening'),
+    generation: z.int(),
+    bound: z.array(z.strictObject({ listener, host: z.string().max(64), port })).max(64),
+  }),
+  z.strictObject({ kind: z.literal('listen-failed'), generation: z.int(), listener, detail: shortText }),
+  /** Asks for a place. Fixes the connection's id and address: everything later is bound to the id that comes back. */
+  z.strictObject({ kind: z.literal('admit'), call, listener, ip, port }),
+  /** The gate turned a connection away before it was admitted; `count` more of the same rule and network may be summed. */
+  z.strictObject({
+    kind: z.literal('denied'),
+    listener,
+    ip,
+    port,
+    by: ruleAt,
+    would: z.boolean(),
+    count: z.int().min(1),
+  }),
+  /** TLS stands. Accepted once a connection: the fingerprint is fixed from then on. */
+  z.strictObject({
+    kind: z.literal('secured'),
+    session: sessionId,
+    tls,
+    client: z.string().max(64),
+    handshakeMs: count,
+  }),
+  z.strictObject({
+    kind: z.literal('authenticate'),
+    call,
+    session: sessionId,
+    user: bytes(10_240),
+    secret: bytes(10_240),
+  }),
+  /** Needs the one-use token that `authenticate` gave this very connection. */
+  z.strictObject({ kind: z.literal('settle'), call, session: sessionId, token: z.string().max(64), outcome }),
+  z.strictObject({ kind: z.literal('violation'), session: sessionId, reason: shortText }),
+  z.strictObject({ kind: z.literal('tls-failed'), session: sessionId, reason: shortText }),
+  /** The last word on a connection; its id is void afterwards. */
+  z.strictObject({ kind: z.literal('closed'), session: sessionId, reason: ending, counts: counts.exactOptional() }),
+  z.strictObject({ kind: z.literal('relayed'), toClient: count, fromClient: count, retrieved: count, deleted: count }),
+  probed,
+  z.strictObject({
+    kind: z.literal('log'),
+    level: z.enum(['debug', 'info', 'warn', 'error']),
+    text: z.string().max(2000),
+  }),
+])
+export type FromFront = z.infer<typeof fromFront>
+
+/** Needs anything that arrived from a front; gives the message, or null for one that no honest front sends. */
+export function readFromFront(raw: unknown): FromFront | null {
+  const read = fromFront.safeParse(raw)
+  return read.success ? read.data : null
+}
+
+export type AdmitAnswer = { say: 'admitted'; session: string } | { say: 'denied' } | { say: 'trouble' }
+
+/** `holdMs`: how long the front keeps the refusal back, so that every refusal takes the same time. */
+export type AuthenticateAnswer =
+  | { say: 'refuse'; holdMs: number }
+  | { say: 'trouble' }
+  | { say: 'proceed'; token: string; backend: string; username: Buffer; password: Buffer }
+
+export type SettleAnswer = { say: 'welcome' } | { say: 'refuse'; holdMs: number } | { say: 'busy' } | { say: 'trouble' }
+
+export type Answers = { admit: AdmitAnswer; authenticate: AuthenticateAnswer; settle: SettleAnswer }
+
+export type ListenerPlan = {
+  name: string
+  host: string
+  port: number
+  tls: 'implicit' | 'stls'
+  clientCertificates: boolean
+}
+
+export type CertificatePlan = { name: string; cert: string; key: string; serverNames: string[] }
+
+export type BackendPlan = {
+  name: string
+  addresses: { host: string; port: number }[]
+  auth: 'auto' | 'user' | 'apop' | 'plain'
+  loginTimeMs: number
+  /** Sources of case-insensitive regular expressions, tried on the text of a refusal. */
+  busyErrors: string[]
+  /** CAPA lines of the old server as learnt (upper case), null while unknown or when it has no CAPA. */
+  capabilities: string[] | null
+}
+
+/** All that a front knows. It opens no file: this is everything. Replaced as a whole, never changed in place. */
+export type Snapshot = {
+  generation: number
+  listeners: ListenerPlan[]
+  certificates: CertificatePlan[]
+  minVersion: 'TLSv1.2' | 'TLSv1.3'
+  backends: BackendPlan[]
+  gate: CompiledGate
+  onDeny: 'drop' | 'say'
+  limits: { loginTimeMs: number; idleTimeMs: number; connections: number }
+}
+
+export type FromKeeper =
+  | { kind: 'snapshot'; snapshot: Snapshot }
+  | { kind: 'backends'; backends: BackendPlan[] }
+  | { kind: 'ticket-keys'; keys: Buffer }
+  | { kind: 'answer'; call: number; answer: Answers[keyof Answers] }
+  | { kind: 'probe'; call: number; backend: string; address: { host: string; port: number } }
+  | { kind: 'kill'; session: string }
+  | { kind: 'drain'; withinMs: number }

@@ -1,0 +1,115 @@
+/** The second half of a login: the old server has judged the password, or could not. */
+import { timingSafeEqual } from 'node:crypto'
+import { ATTEMPT_MAX_MS } from '../base/limits.ts'
+import { never } from '../base/never.ts'
+import { trustFor } from '../factors/trusted-device.ts'
+import { broke, failed, giveBack, holdMs, type Asked, type Desk, type Login } from './desk.ts'
+import type { LoginFailure } from '../audit/events.ts'
+import type { Proof, Trusted } from '../state/store.ts'
+import type { Outcome, SettleAnswer } from './messages.ts'
+
+/**
+ * Needs the one-use token that `authenticate` gave this very session. A token that is wrong, used, or another session's
+ * is a breach and answers `trouble`. `welcome` only after store and audit are on disk. Never rejects.
+ */
+export async function settle(desk: Desk, session: string, token: string, outcome: Outcome): Promise<SettleAnswer> {
+  const login = desk.logins.get(session)
+  const asked = login?.asked ?? null
+  if (login === undefined || asked === null || !spend(asked, token)) {
+    desk.breach(session, 'settle without its token')
+    return { say: 'trouble' }
+  }
+  try {
+    // An open claim is not kept for ever: what comes later could prove a code a second time.
+    if (desk.clock.monotonic() - asked.at > ATTEMPT_MAX_MS) return await end(desk, login, 'free', 'backend-unavailable')
+    switch (outcome.at) {
+      case 'proven':
+        return await welcome(desk, login, asked)
+      case 'refuted':
+        desk.refused.remember(asked.refusedKey, desk.clock.monotonic())
+        desk.holds.measured(asked.backend.name, desk.clock.monotonic() - asked.at)
+        await end(desk, login, 'burn', 'password-wrong')
+        return { say: 'refuse', holdMs: holdMs(desk, login) }
+      case 'busy':
+        await end(desk, login, 'free', 'backend-busy')
+        return { say: 'busy' }
+      case 'unavailable':
+        return await end(desk, login, 'free', 'backend-unavailable')
+      default:
+        return never(outcome)
+    }
+  } catch (error) {
+    return await broke(desk, login, error)
+  }
+}
+
+function spend(asked: Asked, token: string): boolean {
+  const given = Buffer.from(token)
+  const wanted = Buffer.from(asked.token ?? '')
+  if (asked.token === null || given.length !== wanted.length || !timingSafeEqual(given, wanted)) return false
+  asked.token = null
+  return true
+}
+
+async function end(desk: Desk, login: Login, how: 'burn' | 'free', reason: LoginFailure): Promise<{ say: 'trouble' }> {
+  failed(desk, login, reason)
+  await giveBack(desk, login, how)
+  return { say: 'trouble' }
+}
+
+async function welcome(desk: Desk, login: Login, asked: Asked): Promise<SettleAnswer> {
+  const trust = trustOf(desk, login, asked)
+  const recorded = await record(desk, login, asked, trust)
+  // Gone while the store wrote: the audit has heard of it, and nobody is there to be let in.
+  if (login.gone.signal.aborted) return { say: 'trouble' }
+  if (recorded.say === 'void') return await end(desk, login, 'free', 'aborted')
+  tell(desk, login, asked, recorded.deviceIsNew)
+  try {
+    await desk.durable()
+  } catch (error) {
+    // Opened, yet without proof on disk: nobody is let in, and the connection gets no second try.
+    desk.broken(error)
+    return { say: 'trouble' }
+  }
+  return login.gone.signal.aborted ? { say: 'trouble' } : { say: 'welcome' }
+}
+
+function trustOf(desk: Desk, login: Login, { by, marks: { mac, device }, bareMac }: Asked): Trusted | null {
+  return by.is === 'code' ? trustFor(device, { mac, bareMac }, login.policy.trusted_device, desk.clock.now()) : null
+}
+
+async function record(desk: Desk, login: Login, asked: Asked, trust: Trusted | null) {
+  const { user, enrolment, by, factor, marks } = asked
+  const { ip, listener } = login.connection
+  const at = desk.clock.now()
+  const proof: Proof = {
+    user,
+    enrolment,
+    by,
+    trust,
+    login: { at, ip, factor, listener },
+    network: marks.device.network,
+  }
+  const recorded = await desk.store.prove(proof, at)
+  if (recorded.say === 'recorded') {
+    login.claim?.done()
+    login.claim = null
+  }
+  return recorded
+}
+
+function tell(
+  desk: Desk,
+  login: Login,
+  { user, backend: { name: backend }, factor, marks, by }: Asked,
+  deviceIsNew: boolean,
+): void {
+  const { connection, session } = login
+  const { id: device } = marks.device
+  login.told = true
+  desk.opened(session, { user, backend })
+  if (deviceIsNew) desk.emit({ stream: 'auth', action: 'device-trusted', connection, user, device })
+  const named = by.is === 'password' ? {} : { device }
+  desk.emit({ stream: 'auth', action: 'login-succeeded', connection, user, factor, backend, ...named })
+  desk.emit({ stream: 'session', action: 'session-opened', connection, user, backend })
+}

@@ -1,0 +1,92 @@
+/** How the running server is: for `postern status`, and, shorter, for /readyz. */
+import type { Readiness } from '../admin/admin.ts'
+import type { JournalState } from '../audit/journal.ts'
+import type { BackendState } from './backends.ts'
+import type { PolicySet } from './in-force.ts'
+
+/** Times are ISO 8601, ages and lags seconds. */
+export type Status = {
+  healthy: boolean
+  state: Readiness['at']
+  reasons: string[]
+  version: string
+  fronts: { running: number; wanted: number }
+  sessions: number
+  connections: number
+  backends: BackendState[]
+  policies: { generation: number; loaded_at: string; age: number; faults: string[] }
+  certificates: { name: string; expires: string; names: string[] }[]
+  feeds: never[]
+  audit: { state: JournalState['at']; lag: number }
+}
+
+/** What status and readiness are made of. */
+export type Vitals = {
+  version: string
+  fronts: { running: number; wanted: number }
+  sessions: number
+  connections: number
+  backends: BackendState[]
+  set: PolicySet
+  faults: readonly string[]
+  journal: { state: JournalState; lag: number }
+  draining: boolean
+  /** Why the store cannot be used, or null. */
+  store: string | null
+}
+
+/** `down` when nobody can log in here; `degraded` when somebody ought to look. */
+export function readinessOf(vitals: Vitals): Readiness {
+  const { fronts, backends, journal, draining, store, faults, set } = vitals
+  const down = [
+    ...(draining ? ['draining'] : []),
+    ...(fronts.running === 0 ? ['no front runs'] : []),
+    ...(journal.state.at === 'failing' ? [`audit: ${journal.state.reason}`] : []),
+    ...(store === null ? [] : [`store: ${store}`]),
+    ...(backends.length > 0 && backends.every(({ up }) => up === false) ? ['no backend answers'] : []),
+  ]
+  if (down.length > 0) return { at: 'down', reasons: down }
+  const { certificates, postern } = set.policies
+  const soon = certificates.filter(({ notAfter }) => notAfter - Date.now() < postern.tls.warn_before_expiry)
+  const degraded = [
+    ...(fronts.running < fronts.wanted ? [`${fronts.running} of ${fronts.wanted} fronts run`] : []),
+    ...backends
+      .filter(({ up }) => up === false)
+      .map(({ backend, address, detail }) => `backend ${backend} at ${address}: ${detail}`),
+    ...(faults.length > 0 ? [`policies on disk are refused: ${faults[0] ?? ''}`] : []),
+    ...set.policies.rejected.map(({ reason }) => reason),
+    ...soon.map(
+      ({ name, notAfter }) => `certificate ${name} runs out on ${new Date(notAfter).toISOString().slice(0, 10)}`,
+    ),
+  ]
+  return degraded.length > 0 ? { at: 'degraded', reasons: degraded } : { at: 'ready' }
+}
+
+/** The whole of it, for the operator. */
+export function statusOf(vitals: Vitals): Status {
+  const readiness = readinessOf(vitals)
+  const { set, faults, journal } = vitals
+  return {
+    healthy: readiness.at === 'ready',
+    state: readiness.at,
+    reasons: readiness.at === 'ready' ? [] : readiness.reasons,
+    version: vitals.version,
+    fronts: vitals.fronts,
+    sessions: vitals.sessions,
+    connections: vitals.connections,
+    backends: vitals.backends,
+    policies: {
+      generation: set.snapshot.generation,
+      loaded_at: new Date(set.loadedAt).toISOString(),
+      age: Math.round((Date.now() - set.loadedAt) / 1_000),
+      faults: [...faults],
+    },
+    certificates: set.policies.certificates.map(({ name, notAfter, serverNames }) => ({
+      name,
+      expires: new Date(notAfter).toISOString(),
+      names: serverNames,
+    })),
+    feeds: [],
+    audit: { state: journal.state.at, lag: journal.lag },
+  }
+}

@@ -1,0 +1,210 @@
+/** Plays a dialogue against a real Postern and holds every step against what happens. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'vitest'
+import { startPostern, until, type Line, type Running } from '../support/running.ts'
+import { openClient, scriptedServer, type Client, type OldServerScript, type ScriptedServer } from './peers.ts'
+import { bytesOf, type Dialogue, type Numbered } from './script.ts'
+
+const USER = 'ann@example.com'
+
+type Stage = {
+  postern: Running
+  server: ScriptedServer
+  clients: Map<number, Client>
+  settings: Dialogue['settings']
+  /** How many lines of each stream have been looked at. */
+  read: Map<string, number>
+}
+
+/** Starts everything, plays, and takes everything down. Throws at the first step that is not as the text has it. */
+export async function play({ settings, steps }: Dialogue): Promise<void> {
+  const server = await scriptedServer((settings['backend'] ?? {}) as OldServerScript)
+  const { postern: over, login, networks } = settings
+  const postern = await startPostern({
+    backendPort: server.port,
+    ...(over && { postern: over }),
+    ...(login && { login }),
+    ...(networks && { networks }),
+  })
+  const stage: Stage = { postern, server, clients: new Map(), settings, read: new Map() }
+  try {
+    await postern.enroll(USER)
+    for (const step of steps) {
+      try {
+        await perform(stage, step)
+      } catch (error) {
+        throw new Error(
+          `line ${step.line}: ${error instanceof Error ? error.message : String(error)}\n${postern.log()}`,
+          { cause: error },
+        )
+      }
+    }
+    await nothingElse(stage)
+  } finally {
+    for (const { raw } of stage.clients.values()) raw.destroy()
+    await postern.close()
+    server.close()
+  }
+}
+
+async function perform(stage: Stage, step: Numbered): Promise<void> {
+  const { postern, server } = stage
+  const bytes = (text: string, newline: boolean) =>
+    Buffer.concat([bytesOf(text, (steps) => postern.code(USER, steps)), Buffer.from(newline ? '\r\n' : '')])
+  switch (step.do) {
+    case 'send':
+      return void (await clientOf(stage, step.client)).socket.write(bytes(step.text, step.newline))
+    case 'hear': {
+      const { ear } = await clientOf(stage, step.client)
+      if (step.text === 'GONE') await ear.ended()
+      else if (step.text === 'EOF' || step.text === 'RESET') expect(await ear.ended()).toBe(step.text)
+      else expectLine(await ear.line(), bytes(step.text, false).toString('latin1'))
+      return
+    }
+    case 'client':
+      return actClient(stage, step.client, step.act)
+    case 'server-hear': {
+      const ear = await server.ear()
+      if (step.text === 'EOF') expect(await ear.line()).toMatch(/^<(EOF|RESET)>$/)
+      else expectLine(await ear.line(), bytes(step.text, false).toString('latin1'))
+      return
+    }
+    case 'server-say':
+      return server.write(bytes(step.text, step.newline))
+    case 'server':
+      return actServer(stage, step.act)
+    case 'postern':
+      return actPostern(stage, step.act)
+    case 'audit':
+      return expectAudit(stage, step.stream, step.words)
+  }
+}
+
+async function clientOf(stage: Stage, id: number): Promise<Client> {
+  const standing = stage.clients.get(id)
+  if (standing !== undefined) return standing
+  const { version, ciphers } = (stage.settings[id === 1 ? 'client' : `client${id}`] ?? {}) as {
+    version?: 'TLSv1.2' | 'none'
+    ciphers?: string
+  }
+  const client = await openClient(stage.postern.port, version, ciphers)
+  stage.clients.set(id, client)
+  return client
+}
+
+/** `…` stands for anything. */
+function expectLine(got: string, wanted: string): void {
+  const dots = Buffer.from('…').toString('latin1')
+  const parts = wanted.split(dots).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  expect(got).toMatch(new RegExp(`^${parts.join('.*')}$`, 's'))
+}
+
+async function actClient(stage: Stage, id: number, act: string): Promise<void> {
+  if (act === 'again') {
+    stage.clients.delete(id)
+    return
+  }
+  const [verb, rest] = [act.split(' ')[0], act.slice(act.indexOf(' ') + 1)]
+  const client = await clientOf(stage, id)
+  switch (verb) {
+    case 'open':
+      return
+    case 'end':
+      return void client.socket.end()
+    case 'reset':
+      return void client.raw.resetAndDestroy()
+    case 'close':
+      return void client.raw.destroy()
+    case 'wait':
+      return void (await delay(Number(rest)))
+    // Cut at every byte: each goes as a TLS record of its own.
+    case 'bytewise':
+      for (const byte of bytesOf(rest, (steps) => stage.postern.code(USER, steps))) {
+        client.socket.write(Buffer.of(byte))
+        await delay(1)
+      }
+      return
+    default:
+      throw new Error(`a client cannot ${act}`)
+  }
+}
+
+async function actServer({ server }: Stage, act: string): Promise<void> {
+  if (act === 'end' || act === 'reset') return server.end(act)
+  if (act === 'next') return server.next()
+  if (act === 'heard nothing') {
+    await delay(300)
+    expect(server.logins()).toBe(0)
+    return
+  }
+  if (act === 'hears nothing more') {
+    await delay(300)
+    expect(server.unheard()).toEqual([])
+    return
+  }
+  throw new Error(`the old server cannot ${act}`)
+}
+
+async function actPostern({ postern }: Stage, act: string): Promise<void> {
+  const [verb = '', ...rest] = act.split(' ')
+  switch (verb) {
+    case 'write':
+      return writeFileSync(
+        join(postern.folder, 'policies', rest[0] ?? ''),
+        rest.slice(1).join(' ').replaceAll('\\n', '\n'),
+      )
+    case 'kill-keeper':
+      await postern.stop('SIGKILL')
+      return
+    case 'kill-front': {
+      const [front] = postern.fronts()
+      if (front !== undefined) process.kill(front, 'SIGKILL')
+      return
+    }
+    case 'signal':
+      return void process.kill(postern.pid, rest[0] as NodeJS.Signals)
+    case 'logs':
+      return void (await until(`the log says ${rest.join(' ')}`, () => postern.log().includes(rest.join(' '))))
+    default:
+      throw new Error(`Postern cannot ${act}`)
+  }
+}
+
+async function expectAudit(stage: Stage, stream: string, words: string[]): Promise<void> {
+  const at = stage.read.get(stream) ?? 0
+  const next = () => stage.postern.audit(stream).filter(isOfDialogue)[at]
+  const line = await until(`line ${at + 1} of ${stream}: ${words.join(' ')}`, next, 15_000)
+  stage.read.set(stream, at + 1)
+  const [action, ...rest] = words
+  const reason = rest.find((word) => !word.includes('='))
+  expect([line.event.action, reason === undefined ? undefined : line.event.reason]).toEqual([action, reason])
+  for (const word of rest.filter((one) => one.includes('='))) {
+    const [path = '', value] = word.split('=')
+    const got = path
+      .split('.')
+      .reduce<unknown>((here, key) => (here as Record<string, unknown> | undefined)?.[key], line)
+    expect([path, String(got)]).toEqual([path, value])
+  }
+}
+
+/** What start, stop, enrolment and health checks write is not the dialogue's. */
+function isOfDialogue(line: Line): boolean {
+  const { dataset } = line.event as { dataset?: string }
+  return dataset !== 'postern.admin' || /^(policy-rejected|front-lost)/.test(line.event.action)
+}
+
+/** The audit's lines and the old server's ears hold nothing that the page does not show. */
+async function nothingElse(stage: Stage): Promise<void> {
+  await delay(200)
+  expect(stage.server.unheard()).toEqual([])
+  for (const stream of ['access', 'auth', 'session']) {
+    const more = stage.postern
+      .audit(stream)
+      .filter(isOfDialogue)
+      .slice(stage.read.get(stream) ?? 0)
+    // A client that is still connected is closed by the end of the test: its last lines come too late for the page.
+    expect(more.map((line) => `${stream} ${line.event.action} ${line.event.reason ?? ''}`)).toEqual([])
+  }
+}
