@@ -54,7 +54,7 @@ export function isPrivate(one: Address): boolean {
 }
 
 /** Orders two addresses of one family, given as words: below zero, zero, above zero. */
-export function compare(a: readonly number[], b: readonly number[]): number {
+function compare(a: readonly number[], b: readonly number[]): number {
   for (let i = 0; i < a.length; i++) {
     const difference = (a[i] ?? 0) - (b[i] ?? 0)
     if (difference !== 0) return difference

@@ -94,7 +94,7 @@ export const ADMIN_CONNECTIONS_MAX = 64
 export const ADMIN_HEADER_MAX = 8_192
 export const ADMIN_REQUEST_DEADLINE_MS = 5_000
 /** A policy file in YAML. Ours take 4 KiB; a file of more than this was put there by mistake. */
-export const POLICY_FILE_MAX = 1_048_576
+export const POLICY_FILE_MAX = 262_144
 /** A list of the policy folder: 200,000 networks take 4 MiB. */
 export const LIST_FILE_MAX = 33_554_432
 /** Entries of one list; the keeper sorts a million in seconds, and no operator's list is longer. */

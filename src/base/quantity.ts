@@ -43,12 +43,6 @@ export function parseRate(text: string): Parsed<Rate> {
   return parsed({ count, per: per.value })
 }
 
-/** Gives a duration in the words of policy files, in the largest unit that fits whole. */
-export function writeDuration(ms: number): string {
-  const fitting = [...DURATION_UNITS].filter(([, size]) => ms % size === 0 && ms >= size).at(-1)
-  return fitting === undefined ? `${ms}ms` : `${ms / fitting[1]}${fitting[0]}`
-}
-
 function readQuantity(text: string, units: ReadonlyMap<string, number>, help: string): Parsed<number> {
   const parts = /^(\d+)([A-Za-z]*)$/.exec(text)
   if (parts === null) return faulty(`is not a whole number with a unit; ${help}`)

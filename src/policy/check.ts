@@ -1,0 +1,52 @@
+/** What `postern check` says beyond the loader: where the names of the backends lead. */
+import { within } from '../base/deadline.ts'
+import { parseAddress } from '../base/ip.ts'
+import { RESOLVE_DEADLINE_MS } from '../base/limits.ts'
+import type { Environment } from './environment.ts'
+import { type LoadOptions, loadPolicies, type Policies } from './load.ts'
+import { isExposed, plainTextRemark } from './sense.ts'
+
+export type Checked = { faults: string[]; warnings: string[] }
+
+/** Gives the addresses of a host name; throws when there are none. */
+export type Resolve = (host: string) => Promise<readonly string[]>
+
+/** Needs what {@link loadPolicies} needs, and a resolver; gives all faults and warnings as lines. */
+export async function checkPolicies(
+  file: string,
+  environment: Environment,
+  resolve: Resolve,
+  options: LoadOptions = {},
+): Promise<Checked> {
+  const loaded = await loadPolicies(file, environment, options)
+  if (!loaded.ok) return { faults: loaded.faults, warnings: loaded.warnings }
+  const { faults, warnings } = await resolveBackends(loaded.policies, resolve)
+  return { faults, warnings: [...loaded.warnings, ...warnings] }
+}
+
+/** A backend that cannot be resolved is a fault; one that is reached in plain text over public networks a warning. */
+export async function resolveBackends({ postern, tell }: Policies, resolve: Resolve): Promise<Checked> {
+  const found: Checked = { faults: [], warnings: [] }
+  const named = postern.backends.flatMap((backend, i) =>
+    backend.addresses.flatMap(({ host }, j) =>
+      parseAddress(host) === null
+        ? [{ host, plain: backend.tls === 'off', path: ['backends', i, 'addresses', j] }]
+        : [],
+    ),
+  )
+  await Promise.all(
+    named.map(async ({ host, plain, path }) => {
+      const addresses = await within(RESOLVE_DEADLINE_MS, `resolving ${host}`, resolve(host)).catch(() => [])
+      const exposed = addresses.find(isExposed)
+      if (addresses.length === 0) {
+        found.faults.push(
+          tell('postern.yaml', path, 'cannot be resolved; check the name and the resolver of this machine'),
+        )
+      } else if (plain && exposed !== undefined) {
+        const remark = plainTextRemark(path, exposed)
+        found.warnings.push(tell('postern.yaml', path, remark.message))
+      }
+    }),
+  )
+  return found
+}

@@ -1,0 +1,42 @@
+import { reveal } from '../base/secret.ts'
+import type { Snapshot } from '../keeper/messages.ts'
+import type { Policies } from './load.ts'
+
+/**
+ * Needs policies without a fault and the number of their generation; gives all that the fronts get of them.
+ * Capabilities of the backends are not known yet: the health check fills them in.
+ */
+export function compilePolicies(policies: Policies, generation: number): Snapshot {
+  const { postern, networks, certificates } = policies
+  return {
+    generation,
+    listeners: postern.listeners.map(({ name, address, tls, client_certificates }) => ({
+      name,
+      ...address,
+      tls,
+      clientCertificates: client_certificates === 'request',
+    })),
+    certificates: certificates.map(({ name, chain, privateKey, serverNames }) => ({
+      name,
+      cert: chain,
+      key: reveal(privateKey).toString(),
+      serverNames,
+    })),
+    minVersion: postern.tls.min_version === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
+    backends: postern.backends.map(({ name, addresses, auth, login_time, busy_errors }) => ({
+      name,
+      addresses,
+      auth,
+      loginTimeMs: login_time,
+      busyErrors: busy_errors,
+      capabilities: null,
+    })),
+    gate: { networks },
+    onDeny: postern.on_deny,
+    limits: {
+      loginTimeMs: postern.limits.login_time,
+      idleTimeMs: postern.limits.idle_time,
+      connections: postern.limits.connections,
+    },
+  }
+}

@@ -1,0 +1,32 @@
+/** What all steps of one load share. */
+import { isAbsolute, relative, resolve } from 'node:path'
+import type { Environment } from './environment.ts'
+import type { Findings } from './findings.ts'
+import { createReader, type Reader } from './read-file.ts'
+
+export type Reading = {
+  /** The folder of postern.yaml, absolute: where relative paths start. */
+  folder: string
+  environment: Environment
+  /** The moment that expiry is held against, in ms since 1970. */
+  now: number
+  reader: Reader
+  findings: Findings
+  /** Names of the environment variables that were asked for. */
+  variables: Set<string>
+  /** An absolute path as the operator would type it: relative where the policy file was named so. */
+  shown: (path: string) => string
+}
+
+/** Needs postern.yaml as the operator named it; starts a load. */
+export function startReading(file: string, environment: Environment, now: number): Reading {
+  return {
+    folder: resolve(file, '..'),
+    environment,
+    now,
+    reader: createReader(),
+    findings: { faults: [], warnings: [] },
+    variables: new Set(),
+    shown: (path) => (isAbsolute(file) ? path : relative(process.cwd(), path)),
+  }
+}

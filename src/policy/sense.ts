@@ -1,0 +1,124 @@
+/** What no single value shows: settings that contradict each other, or that are allowed and yet risky. */
+import { isLoopback, isPrivate, parseAddress } from '../base/ip.ts'
+import type { HostPort } from './leaf.ts'
+import type { Login, Postern } from './schema.ts'
+import type { Path } from './yaml-file.ts'
+
+/** A word on the value at a path: the end of a sentence that starts with the key and what is written there. */
+export type Remark = { path: Path; message: string }
+export type Remarks = { faults: Remark[]; warnings: Remark[] }
+
+/** RFC 1939, 3: an autologout timer must be of at least ten minutes. */
+const IDLE_LEAST_MS = 600_000
+
+/** Needs postern.yaml as examined. */
+export function posternSense(postern: Postern): Remarks {
+  const names = postern.listeners.map((listener) => listener.name)
+  const addresses = postern.listeners.map(({ address }) => (address.port === 0 ? null : textOf(address)))
+  const idle = postern.limits.idle_time < IDLE_LEAST_MS
+  return {
+    faults: [
+      ...repeated(names, (i) => ['listeners', i, 'name'], 'names two listeners'),
+      ...repeated(addresses, (i) => ['listeners', i, 'address'], 'is the address of two listeners'),
+      ...repeated(
+        postern.backends.map((one) => one.name),
+        (i) => ['backends', i, 'name'],
+        'names two backends',
+      ),
+      ...unguardedAdmin(postern.admin),
+    ],
+    warnings: [
+      ...(idle ? [{ path: ['limits', 'idle_time'], message: 'is shorter than the 10m that RFC 1939 asks for' }] : []),
+      ...unreachable(postern.backends),
+      ...plainText(postern),
+    ],
+  }
+}
+
+/** Needs login.yaml as examined. */
+export function loginSense(login: Login): Remarks {
+  const { second_factor: factor, users, trusted_device: device } = login
+  const enrolled = factor.required_for === 'enrolled'
+  const all = ['0.0.0.0/0', '0.0.0.0-255.255.255.255', '::/0']
+  const wide = factor.not_required_from.flatMap((range, i) => (all.includes(range.text) ? [i] : []))
+  const loose = device.for !== null && (device.same_network.ipv4 < 16 || device.same_network.ipv6 < 32)
+  return {
+    faults:
+      enrolled && users.roster === null
+        ? [
+            {
+              path: ['second_factor', 'required_for'],
+              message: 'needs `users.roster`: who is not known there is refused',
+            },
+          ]
+        : [],
+    warnings: [
+      ...wide.map((i) => ({
+        path: ['second_factor', 'not_required_from', i],
+        message: 'is everybody: the password alone is enough',
+      })),
+      ...(!enrolled && factor.until !== null
+        ? [{ path: ['second_factor', 'until'], message: 'says nothing unless `required_for` is enrolled' }]
+        : []),
+      ...(loose
+        ? [
+            {
+              path: ['trusted_device', 'same_network'],
+              message: 'is wide: a string with a used code works far from its device',
+            },
+          ]
+        : []),
+    ],
+  }
+}
+
+/** Tells whether a password in plain text to this address could be read by strangers. */
+export function isExposed(address: string): boolean {
+  const parsed = parseAddress(address)
+  return parsed === null || !isPrivate(parsed)
+}
+
+/** The warning about a backend's address that is beyond loopback and private networks; `found` is where its name leads. */
+export function plainTextRemark(path: Path, found?: string): Remark {
+  const where = found === undefined ? 'is' : `leads to ${found},`
+  return { path, message: `${where} beyond private networks, and \`tls: off\` sends passwords there in plain text` }
+}
+
+function plainText(postern: Postern): Remark[] {
+  return postern.backends.flatMap((backend, i) =>
+    backend.addresses.flatMap(({ host }, j) =>
+      backend.tls === 'off' && parseAddress(host) !== null && isExposed(host)
+        ? [plainTextRemark(['backends', i, 'addresses', j])]
+        : [],
+    ),
+  )
+}
+
+/** Metrics tell who logs in when: beyond this machine they need a token. */
+function unguardedAdmin(admin: Postern['admin']): Remark[] {
+  if (admin.listen === 'off' || admin.token !== null) return []
+  const address = parseAddress(admin.listen.host)
+  const isHere = address === null ? admin.listen.host === 'localhost' : isLoopback(address)
+  return isHere ? [] : [{ path: ['admin', 'listen'], message: 'can be reached from elsewhere; set `admin.token`' }]
+}
+
+function unreachable(backends: Postern['backends']): Remark[] {
+  const taken = new Set<string>()
+  const remarks: Remark[] = []
+  for (const [i, backend] of backends.entries()) {
+    for (const [j, domain] of backend.domains.entries()) {
+      const path = ['backends', i, 'domains', j]
+      if (taken.has('*') || taken.has(domain)) remarks.push({ path, message: 'never counts: a backend above takes it' })
+    }
+    for (const domain of backend.domains) taken.add(domain)
+  }
+  return remarks
+}
+
+function repeated(values: (string | null)[], path: (i: number) => Path, message: string): Remark[] {
+  return values.flatMap((value, i) => (value !== null && values.indexOf(value) < i ? [{ path: path(i), message }] : []))
+}
+
+function textOf(address: HostPort): string {
+  return `${address.host} ${address.port}`
+}
