@@ -1,0 +1,121 @@
+/** Talking to an old server line by line, until the relay takes over. */
+import { connect, type Socket } from 'node:net'
+import { BACKEND_LINE_MAX, KEEPALIVE_AFTER_MS } from '../base/limits.ts'
+
+/** `late`: the deadline passed. `garbled`: a line without end. `aborted`: whoever waited gave up. */
+export type Heard = { heard: 'line'; line: Buffer } | { heard: 'closed' | 'late' | 'garbled' | 'aborted' }
+
+export type Conversation = {
+  /** Gives the server's next line without its line end, LF or CRLF, within `ms`. One call at a time. */
+  hear(ms: number): Promise<Heard>
+  /** Sends bytes and wipes them once they are handed to the system: they may hold a password. */
+  say(bytes: Buffer): void
+  /** True when the server has said nothing beyond what was heard. */
+  quiet(): boolean
+  /** True when what it said beyond begins like a refusal. */
+  refusesNext(): boolean
+  /** Ends the conversation and gives what was read and not heard. The socket is left paused, its errors are swallowed. */
+  release(): Buffer
+}
+
+const LF = 0x0a
+const CR = 0x0d
+
+/**
+ * Connects within `ms`. Gives the socket, or the system's code of what went wrong (`late`, `aborted` for our own ends).
+ * Half-open is allowed: the server's last words may come behind our FIN, and ours behind its own.
+ */
+export function dial(host: string, port: number, ms: number, signal: AbortSignal): Promise<Socket | string> {
+  return new Promise((resolve) => {
+    const socket = connect({
+      host,
+      port,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_AFTER_MS,
+    })
+    socket.pause()
+    const done = (result: Socket | string) => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', abort)
+      if (typeof result === 'string') socket.destroy()
+      resolve(result)
+    }
+    const abort = () => {
+      done('aborted')
+    }
+    const timer = setTimeout(done, ms, 'late')
+    signal.addEventListener('abort', abort, { once: true })
+    // This listener stays: an error between login and relay must not be one that nobody listens for.
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      done(error.code ?? 'error')
+    })
+    socket.once('connect', () => {
+      done(socket)
+    })
+    if (signal.aborted) abort()
+  })
+}
+
+/** Needs a connected, paused socket. Reads no more than one chunk ahead of what is asked for. */
+export function conversation(socket: Socket, signal: AbortSignal): Conversation {
+  let held: Buffer = Buffer.alloc(0)
+  let over = false
+  let wake: (() => void) | null = null
+
+  const onData = (chunk: Buffer) => {
+    held = held.length === 0 ? chunk : Buffer.concat([held, chunk])
+    wake?.()
+  }
+  const onOver = () => {
+    over = true
+    wake?.()
+  }
+  socket.on('data', onData).on('end', onOver).on('close', onOver)
+  socket.pause()
+
+  const next = (): Heard | null => {
+    if (signal.aborted) return { heard: 'aborted' }
+    const lf = held.indexOf(LF)
+    if (lf === -1 ? held.length >= BACKEND_LINE_MAX : lf >= BACKEND_LINE_MAX) return { heard: 'garbled' }
+    if (lf === -1) return over || socket.destroyed ? { heard: 'closed' } : null
+    const line = Buffer.from(held.subarray(0, held[lf - 1] === CR ? lf - 1 : lf))
+    held = held.subarray(lf + 1)
+    return { heard: 'line', line }
+  }
+
+  return {
+    hear: (ms) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(finish, ms, { heard: 'late' })
+        function finish(heard: Heard) {
+          clearTimeout(timer)
+          signal.removeEventListener('abort', look)
+          wake = null
+          socket.pause()
+          resolve(heard)
+        }
+        function look() {
+          const heard = next()
+          if (heard !== null) finish(heard)
+        }
+        wake = look
+        signal.addEventListener('abort', look, { once: true })
+        socket.resume()
+        look()
+      }),
+    say(bytes) {
+      const wipe = () => bytes.fill(0)
+      if (socket.destroyed) wipe()
+      else socket.write(bytes, wipe)
+    },
+    quiet: () => held.length === 0,
+    refusesNext: () => held.toString('latin1', 0, 4).toUpperCase() === '-ERR',
+    release() {
+      socket.off('data', onData).off('end', onOver).off('close', onOver)
+      socket.pause()
+      return held
+    },
+  }
+}

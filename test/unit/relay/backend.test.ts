@@ -1,0 +1,375 @@
+import { createHash } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { BackendPlan } from '../../../src/keeper/messages.ts'
+import { loginBackend, probeBackend, type BackendLogin, type LoginDeadlines } from '../../../src/relay/backend.ts'
+import { answering, fakeServer, type FakeServer, type Script } from './fake-server.ts'
+
+const open: { close(): unknown }[] = []
+afterEach(async () => {
+  for (const thing of open.splice(0)) await thing.close()
+})
+
+async function server(script?: Script): Promise<FakeServer> {
+  const made = await fakeServer(script)
+  open.push(made)
+  return made
+}
+
+const willing = answering({ USER: '+OK\r\n', PASS: '+OK mailbox open\r\n', APOP: '+OK hello\r\n' })
+
+type Setup = {
+  plan?: Partial<BackendPlan>
+  username?: string
+  password?: string | Buffer
+  signal?: AbortSignal
+  deadlines?: Partial<LoginDeadlines>
+}
+
+async function login(servers: { address: { host: string; port: number } }[], setup: Setup = {}): Promise<BackendLogin> {
+  const result = await loginBackend({
+    plan: {
+      name: 'old',
+      addresses: servers.map(({ address }) => address),
+      auth: 'auto',
+      loginTimeMs: 5_000,
+      busyErrors: [],
+      capabilities: null,
+      ...setup.plan,
+    },
+    username: Buffer.from(setup.username ?? 'ann', 'latin1'),
+    password: Buffer.from(setup.password ?? 'secret'),
+    signal: setup.signal ?? new AbortController().signal,
+    deadlines: setup.deadlines ?? {},
+  })
+  if (result.at === 'proven') open.push({ close: () => result.socket.destroy() })
+  return result
+}
+
+/** A port where nobody listens. */
+async function deadAddress() {
+  const made = await fakeServer()
+  await made.close()
+  return { address: made.address }
+}
+
+describe('a login', () => {
+  test('says USER and PASS and gives what the server welcomes with', async () => {
+    const old = await server({ on: willing })
+    const result = await login([old])
+    expect(result).toMatchObject({ at: 'proven', words: 'mailbox open', address: `127.0.0.1:${old.port}` })
+    expect(old.raw()).toBe('USER ann\r\nPASS secret\r\n')
+  })
+
+  test('sends PASS only after USER was answered', async () => {
+    const before: string[][] = []
+    const old: FakeServer = await server({
+      on: (_, socket) => {
+        setTimeout(() => {
+          before.push([...old.lines])
+          socket.write('+OK\r\n')
+        }, 20)
+      },
+    })
+    expect((await login([old])).at).toBe('proven')
+    expect(before).toEqual([['USER ann'], ['USER ann', 'PASS secret']])
+  })
+
+  test('keeps spaces and 8-bit bytes of a password', async () => {
+    const old = await server({ on: willing })
+    await login([old], { password: Buffer.from(' p\xe4ss  word ', 'latin1') })
+    expect(old.lines[1]).toBe('PASS  p\xe4ss  word ')
+  })
+
+  test('hands over what the server said behind its +OK', async () => {
+    const old = await server({ on: answering({ USER: '+OK\r\n', PASS: '+OK\r\n* early\r\nbytes' }) })
+    const result = await login([old])
+    expect(result.at === 'proven' && result.leftover.toString()).toBe('* early\r\nbytes')
+  })
+
+  test('understands lines that end in a bare LF, cut at every octet', async () => {
+    const slowly = (text: string, socket: { write(chunk: string): void }) => {
+      for (const [i, octet] of [...text].entries())
+        setTimeout(() => {
+          socket.write(octet)
+        }, i)
+    }
+    const old = await server({
+      greeting: '+OK hi\n',
+      on: (line, socket) => {
+        slowly(line.startsWith('USER') ? '+OK go on\n' : '+OK in\n', socket)
+      },
+    })
+    expect(await login([old])).toMatchObject({ at: 'proven', words: 'in' })
+  })
+
+  test('leaves a socket that outlives an error before the relay listens', async () => {
+    const old = await server({ on: willing })
+    const result = await login([old])
+    if (result.at !== 'proven') throw new Error('not proven')
+    const closed = new Promise((resolve) => result.socket.once('close', resolve))
+    result.socket.destroy(new Error('planted'))
+    await closed
+    expect(result.socket.destroyed).toBe(true)
+  })
+})
+
+describe('APOP', () => {
+  const greeting = '+OK POP3 <1896.697170952@dbc.mtview.ca.us>\r\n'
+
+  test('is used when the greeting offers it, as in RFC 1939', async () => {
+    const old = await server({ greeting, on: willing })
+    await login([old], { username: 'mrose', password: 'tanstaaf' })
+    expect(old.raw()).toBe('APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n')
+  })
+  test('is not used with auth: user', async () => {
+    const old = await server({ greeting, on: willing })
+    await login([old], { plan: { auth: 'user' } })
+    expect(old.lines).toEqual(['USER ann', 'PASS secret'])
+  })
+  test('that the policy wants and the server lacks is trouble, and no password is sent', async () => {
+    const old = await server({ on: willing })
+    expect(await login([old], { plan: { auth: 'apop' } })).toMatchObject({ at: 'unavailable', level: 'error' })
+    expect(old.lines).toEqual([])
+  })
+  test('is not computed over a challenge that is no msg-id', async () => {
+    const old = await server({ greeting: '+OK <a\x80b@c>\r\n', on: willing })
+    await login([old])
+    expect(old.lines[0]).toBe('USER ann')
+  })
+  test('refused is a refused login', async () => {
+    const old = await server({ greeting, on: answering({ APOP: '-ERR wrong\r\n' }) })
+    expect((await login([old])).at).toBe('refuted')
+    expect(old.lines[0]).toContain(createHash('md5').update('<1896.697170952@dbc.mtview.ca.us>secret').digest('hex'))
+  })
+})
+
+describe('SASL PLAIN', () => {
+  test('sends its response behind the challenge', async () => {
+    const old = await server({
+      on: (line, socket) => {
+        socket.write(line === 'AUTH PLAIN' ? '+ \r\n' : '+OK\r\n')
+      },
+    })
+    expect((await login([old], { plan: { auth: 'plain' } })).at).toBe('proven')
+    expect(Buffer.from(old.lines[1] ?? '', 'base64').toString()).toBe('\0ann\0secret')
+  })
+  test('keeps the response back when the server does not ask for it', async () => {
+    const old = await server({ on: answering({ AUTH: '+OK\r\n' }) })
+    expect((await login([old], { plan: { auth: 'plain' } })).at).toBe('unavailable')
+    expect(old.lines).toEqual(['AUTH PLAIN'])
+  })
+})
+
+describe('a wrong password', () => {
+  test('is refuted, and no other server is asked', async () => {
+    const first = await server({ on: answering({ USER: '+OK\r\n', PASS: '-ERR wrong\r\n' }) })
+    const second = await server({ on: willing })
+    expect((await login([first, second])).at).toBe('refuted')
+    expect(second.sockets).toHaveLength(0)
+  })
+
+  test('is not told apart from a refused USER', async () => {
+    const old = await server({ on: answering({ USER: '-ERR no such user\r\n' }) })
+    const result = await login([old])
+    expect(result.at).toBe('refuted')
+    expect(old.lines).toEqual(['USER ann'])
+  })
+
+  test.each([
+    ['greets with two lines', '+OK hi\r\n+OK second\r\n', { USER: '+OK\r\n', PASS: '-ERR wrong\r\n' }],
+    ['answers USER twice', '+OK hi\r\n', { USER: '+OK\r\n+OK\r\n', PASS: '-ERR wrong\r\n' }],
+    ['takes its +OK back at once', '+OK hi\r\n', { USER: '+OK\r\n', PASS: '+OK\r\n-ERR wrong\r\n' }],
+  ])('does not pass because the server %s', async (_, greeting, table) => {
+    const old = await server({ greeting, on: answering(table) })
+    expect((await login([old])).at).toBe('unavailable')
+  })
+
+  test.each(['+OKAY\r\n', '+ok\r\n', 'OK\r\n', '+\r\n', ' +OK\r\n', '\r\n', '\x00+OK\r\n'])(
+    'does not pass with the answer %j',
+    async (answer) => {
+      const old = await server({ on: answering({ USER: '+OK\r\n', PASS: answer }) })
+      expect((await login([old])).at).toBe('unavailable')
+    },
+  )
+})
+
+describe('credentials that would start a command of their own at the old server', () => {
+  test.each([
+    ['ann\r\nUSER bob', 'secret'],
+    ['ann\nUSER bob', 'secret'],
+    ['ann\0', 'secret'],
+    ['ann bob', 'secret'],
+    ['', 'secret'],
+    ['a'.repeat(249), 'secret'],
+    ['ann', 'x\r\nDELE 1'],
+    ['ann', 'x\nDELE 1'],
+    ['ann', 'x\rDELE 1'],
+    ['ann', 'x\0'],
+    ['ann', ''],
+    ['ann', 'x'.repeat(249)],
+  ])('are refused before anything is connected: %j %j', async (username, password) => {
+    const old = await server({ on: willing })
+    const result = await login([old], { username, password })
+    expect(result.at).toBe('refuted')
+    expect(old.sockets).toHaveLength(0)
+  })
+
+  test('of the longest kind still fit', async () => {
+    const old = await server({ on: willing })
+    expect((await login([old], { username: 'a'.repeat(248), password: 'x'.repeat(248) })).at).toBe('proven')
+    expect(old.lines.map((line) => line.length)).toEqual([253, 253])
+  })
+
+  test('are refused when they do not fit an APOP line', async () => {
+    const old = await server({ greeting: '+OK <1@x>\r\n', on: willing })
+    expect((await login([old], { username: 'a'.repeat(216) })).at).toBe('refuted')
+    expect(old.lines).toEqual([])
+  })
+})
+
+describe('another address is tried', () => {
+  test('when nobody listens at the first', async () => {
+    const second = await server({ on: willing })
+    expect(await login([await deadAddress(), second])).toMatchObject({
+      at: 'proven',
+      address: `127.0.0.1:${second.port}`,
+    })
+  })
+  test.each([
+    ['refuses at the greeting', { greeting: '-ERR too many\r\n' }],
+    ['closes at once', { greeting: null, connected: (socket: Socket) => void socket.destroy() }],
+    ['speaks something else', { greeting: '220 smtp\r\n' }],
+    ['never ends its line', { greeting: 'x'.repeat(3000) }],
+    ['says nothing to USER', { on: () => undefined }],
+  ])('when the first %s', async (_, script) => {
+    const first = await server(script)
+    const second = await server({ on: willing })
+    const result = await login([first, second], { deadlines: { greeting: 400, user: 400 } })
+    expect(result.at).toBe('proven')
+    expect(first.raw()).not.toContain('PASS')
+    expect(first.raw()).not.toContain('QUIT')
+  })
+
+  test('never once the password was sent', async () => {
+    const first = await server({
+      on: (line, socket) => {
+        if (line.startsWith('USER')) socket.write('+OK\r\n')
+        else socket.destroy()
+      },
+    })
+    const second = await server({ on: willing })
+    expect((await login([first, second])).at).toBe('unavailable')
+    expect(second.sockets).toHaveLength(0)
+  })
+
+  test('until there is none left', async () => {
+    expect(await login([await deadAddress(), await deadAddress()])).toMatchObject({
+      at: 'unavailable',
+      detail: expect.stringContaining('ECONNREFUSED') as string,
+    })
+    expect((await login([])).at).toBe('unavailable')
+  })
+})
+
+describe('an old server that is slow', () => {
+  test('to greet is given up at its deadline', async () => {
+    const old = await server({ greeting: null })
+    expect(await login([old], { deadlines: { greeting: 30 } })).toMatchObject({
+      at: 'unavailable',
+      detail: 'greeting: no answer in time',
+    })
+  })
+  test('to open the mailbox has login_time', async () => {
+    const old = await server({
+      on: (line, socket) => {
+        if (line.startsWith('USER')) socket.write('+OK\r\n')
+      },
+    })
+    expect(await login([old], { plan: { loginTimeMs: 30 } })).toMatchObject({
+      at: 'unavailable',
+      detail: 'password: no answer in time',
+    })
+  })
+  test('is given up over all addresses together', async () => {
+    const slow = await server({ greeting: null })
+    const other = await server({ on: willing })
+    const result = await login([slow, slow, slow, other], { deadlines: { greeting: 40, beforePassword: 30 } })
+    expect(result.at).toBe('unavailable')
+    expect(other.sockets).toHaveLength(0)
+  })
+})
+
+describe('a client that goes away during the login', () => {
+  test('closes the connection to the old server without QUIT', async () => {
+    const leave = new AbortController()
+    const old = await server({
+      on: (line, socket) => {
+        if (line.startsWith('USER')) socket.write('+OK\r\n')
+        else leave.abort()
+      },
+    })
+    expect(await login([old], { signal: leave.signal })).toMatchObject({
+      at: 'unavailable',
+      level: 'debug',
+      retry: false,
+    })
+    await old.ended()
+    expect(old.lines).toEqual(['USER ann', 'PASS secret'])
+  })
+  test('before it began connects nowhere', async () => {
+    const old = await server({ on: willing })
+    expect((await login([old], { signal: AbortSignal.abort() })).at).toBe('unavailable')
+    expect(old.lines).toEqual([])
+  })
+})
+
+test('a password that the server repeats gets into neither words nor detail', async () => {
+  const old = await server({
+    on: (line, socket) => {
+      socket.write(line.startsWith('USER') ? '+OK\r\n' : `-ERR [SYS/TEMP] cannot do ${line.toUpperCase()}\r\n`)
+    },
+  })
+  const result = await login([old], { password: 'Hunter2!' })
+  expect(result.at).toBe('unavailable')
+  expect(JSON.stringify(result).toLowerCase()).not.toContain('hunter2!')
+})
+
+describe('a health check', () => {
+  const probe = ({ host, port }: FakeServer, deadlineMs = 2_000) => probeBackend(host, port, { deadlineMs })
+
+  test('learns the capabilities, says QUIT and logs nobody in', async () => {
+    const old = await server({ on: answering({ CAPA: '+OK\r\nTOP\r\nUIDL\r\nPIPELINING\r\n.\r\n', QUIT: '+OK\r\n' }) })
+    expect(await probe(old)).toEqual({ at: 'up', capabilities: ['TOP', 'UIDL', 'PIPELINING'] })
+    expect(old.lines).toEqual(['CAPA', 'QUIT'])
+  })
+  test('takes -ERR to CAPA for a server without it', async () => {
+    const old = await server({ on: answering({ QUIT: '+OK\r\n' }) })
+    expect(await probe(old)).toEqual({ at: 'up', capabilities: null })
+  })
+  test('takes a close at CAPA for a server without it', async () => {
+    const old = await server({
+      on: (_, socket) => {
+        socket.destroySoon()
+      },
+    })
+    expect(await probe(old)).toEqual({ at: 'up', capabilities: null })
+  })
+  test('keeps no more lines than its messages hold', async () => {
+    const old = await server({ on: answering({ CAPA: `+OK\r\n${'X\r\n'.repeat(500)}.\r\n` }) })
+    expect(await probe(old)).toMatchObject({ at: 'up', capabilities: { length: 64 } })
+  })
+  test.each([
+    ['refuses at the greeting', { greeting: '-ERR full\r\n' }],
+    ['says nothing', { greeting: null }],
+    ['speaks something else', { greeting: '220 smtp\r\n' }],
+    ['never ends its CAPA', { on: answering({ CAPA: '+OK\r\nTOP\r\n' }) }],
+    ['lists capabilities without end', { on: answering({ CAPA: `+OK\r\n${'X\r\n'.repeat(2_000)}` }) }],
+  ])('finds a server down that %s', async (_, script) => {
+    expect((await probe(await server(script), 100)).at).toBe('down')
+  })
+  test('finds an address down where nobody listens', async () => {
+    const { address } = await deadAddress()
+    expect(await probeBackend(address.host, address.port)).toEqual({ at: 'down', detail: 'connect: ECONNREFUSED' })
+  })
+})
