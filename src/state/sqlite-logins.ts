@@ -1,0 +1,112 @@
+/** What a proven login leaves behind: trust, the last logins, the networks. Called within a transaction of the writer. */
+import type { DatabaseSync } from 'node:sqlite'
+import {
+  LOGINS_PER_USER,
+  NETWORK_KEPT_MS,
+  NETWORKS_PER_USER_MAX,
+  TRUST_KEPT_AFTER_END_MS,
+  TRUSTED_PER_DEVICE_MAX,
+  TRUSTED_PER_USER_MAX,
+} from '../base/limits.ts'
+import { blob, blobOrNull, text, whole, type Row } from './rows.ts'
+import type { Factor } from '../audit/events.ts'
+import type { Claims } from './sqlite-claims.ts'
+import type { Login, Proof, ProofAnswer, Trusted } from './store.ts'
+
+export type Logins = {
+  prove(proof: Proof, at: number): ProofAnswer
+  trusted(user: string): Trusted[]
+  last(user: string): Login[]
+}
+
+/** Needs a migrated database, and the claims in it. */
+export function prepareLogins(db: DatabaseSync, claims: Claims): Logins {
+  const user = db.prepare('SELECT enrolment, frozen_at FROM users WHERE name = ?')
+  const trusted = db.prepare('SELECT * FROM trusted WHERE user = ? ORDER BY last_used DESC')
+  const last = db.prepare('SELECT at, ip, factor, listener FROM logins WHERE user = ? ORDER BY id DESC LIMIT ?')
+  const refresh = db.prepare(
+    'UPDATE trusted SET last_used = max(last_used, ?) WHERE user = ? AND device = ? AND mac = ?',
+  )
+  const keep = prepareKeeping(db)
+
+  function prove(proof: Proof, at: number): ProofAnswer {
+    const found = user.get(proof.user)
+    const enrolment = found === undefined ? null : found['enrolment']
+    if (enrolment !== proof.enrolment || (found !== undefined && found['frozen_at'] !== null)) return { say: 'void' }
+    if (proof.by.is === 'code' && !claims.prove(proof.by.claim, at)) return { say: 'void' }
+    if (proof.by.is === 'repeat' && refresh.run(at, proof.user, proof.by.device, proof.by.mac).changes !== 1)
+      return { say: 'void' }
+    const deviceIsNew = proof.trust !== null && keep.trust(proof.user, proof.trust, at)
+    keep.login(proof.user, proof.login)
+    keep.network(proof.user, proof.network, at)
+    return { say: 'recorded', deviceIsNew }
+  }
+
+  return {
+    prove,
+    trusted: (name) => trusted.all(name).map(readTrusted),
+    last: (name) => last.all(name, LOGINS_PER_USER).map(readLogin),
+  }
+}
+
+function prepareKeeping(db: DatabaseSync) {
+  const live = db.prepare('SELECT 1 FROM trusted WHERE user = ? AND device = ? AND expires > ? LIMIT 1')
+  const trust = db.prepare('INSERT OR REPLACE INTO trusted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
+  const pruneTrust = db.prepare('DELETE FROM trusted WHERE user = ? AND expires < ?')
+  const trimTrust = db.prepare(
+    `DELETE FROM trusted WHERE user = ?1 AND (device, mac) IN (SELECT device, mac FROM (
+       SELECT device, mac, row_number() OVER (ORDER BY last_used DESC, since DESC) AS nth,
+         row_number() OVER (PARTITION BY device ORDER BY last_used DESC, since DESC) AS nth_of_device
+       FROM trusted WHERE user = ?1) WHERE nth > ?2 OR nth_of_device > ?3)`,
+  )
+  const login = db.prepare('INSERT INTO logins (user, at, ip, factor, listener) VALUES (?, ?, ?, ?, ?)')
+  const trimLogins = db.prepare(
+    'DELETE FROM logins WHERE user = ?1 AND id NOT IN (SELECT id FROM logins WHERE user = ?1 ORDER BY id DESC LIMIT ?2)',
+  )
+  const network = db.prepare('INSERT OR REPLACE INTO networks (user, network, last) VALUES (?, ?, ?)')
+  const trimNetworks = db.prepare(
+    `DELETE FROM networks WHERE user = ?1 AND (last < ?2 OR network NOT IN
+       (SELECT network FROM networks WHERE user = ?1 ORDER BY last DESC LIMIT ?3))`,
+  )
+  return {
+    /** Gives whether the device had no trust that still runs. */
+    trust(user: string, row: Trusted, at: number): boolean {
+      const isNew = live.get(user, row.device, at) === undefined
+      const { device, mac, bareMac, network, fingerprint, since, lastUsed, expires } = row
+      trust.run(user, device, mac, bareMac, network, fingerprint, since, lastUsed, expires)
+      pruneTrust.run(user, at - TRUST_KEPT_AFTER_END_MS)
+      trimTrust.run(user, TRUSTED_PER_USER_MAX, TRUSTED_PER_DEVICE_MAX)
+      return isNew
+    },
+    login(user: string, { at, ip, factor, listener }: Login): void {
+      login.run(user, at, ip, factor, listener)
+      trimLogins.run(user, LOGINS_PER_USER)
+    },
+    network(user: string, name: string, at: number): void {
+      network.run(user, name, at)
+      trimNetworks.run(user, at - NETWORK_KEPT_MS, NETWORKS_PER_USER_MAX)
+    },
+  }
+}
+
+function readTrusted(row: Row): Trusted {
+  return {
+    device: text(row, 'device'),
+    mac: blob(row, 'mac'),
+    bareMac: blobOrNull(row, 'bare_mac'),
+    network: text(row, 'network'),
+    fingerprint: text(row, 'fingerprint'),
+    since: whole(row, 'since'),
+    lastUsed: whole(row, 'last_used'),
+    expires: whole(row, 'expires'),
+  }
+}
+
+function readLogin(row: Row): Login {
+  return {
+    at: whole(row, 'at'),
+    ip: text(row, 'ip'),
+    factor: text(row, 'factor') as Factor,
+    listener: text(row, 'listener'),
+  }
+}

@@ -1,0 +1,108 @@
+/** The store in one SQLite file. It blocks the loop while it works, so that each login costs one read and few writes. */
+import { timingSafeEqual } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { STORE_BUSY_MS } from '../base/limits.ts'
+import { StateFault } from './fault.ts'
+import { privateFile, privateFolder } from './files.ts'
+import { createWriter } from './group-commit.ts'
+import { blob, text } from './rows.ts'
+import { prepareClaims } from './sqlite-claims.ts'
+import { asStateFault } from './sqlite-fault.ts'
+import { prepareLogins } from './sqlite-logins.ts'
+import { migrate } from './sqlite-schema.ts'
+import { prepareUsers } from './sqlite-users.ts'
+import type { Keyring } from './secrets.ts'
+import type { Store } from './store.ts'
+
+const fileOf = (stateFolder: string) => join(stateFolder, 'postern.sqlite')
+
+/** Tells whether a store is there: then a missing master key must not be made anew. */
+export function storeExists(stateFolder: string): boolean {
+  return existsSync(fileOf(stateFolder))
+}
+
+/**
+ * Opens the store, making or migrating it. Needs the state folder (whose instance lock the caller holds), the keys, and
+ * the present time for the migration table. Throws {@link StateFault}: `key` when it was made with another master key,
+ * `version`, `corrupt`, `busy`, `disk`.
+ */
+export function openStore(stateFolder: string, keys: Keyring, now: number): Store {
+  privateFolder(stateFolder)
+  privateFile(fileOf(stateFolder))
+  let db: DatabaseSync | undefined
+  try {
+    db = new DatabaseSync(fileOf(stateFolder), { timeout: STORE_BUSY_MS })
+    // FULL: a claim must outlive a power cut. secure_delete: what is removed is overwritten, not only forgotten.
+    db.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF',
+    )
+    proveSound(db)
+    migrate(db, now)
+    proveKey(db, keys)
+    return assemble(db)
+  } catch (error) {
+    db?.close()
+    throw asStateFault(error)
+  }
+}
+
+function proveSound(db: DatabaseSync): void {
+  const row = db.prepare('PRAGMA quick_check(1)').get() ?? {}
+  if (text(row, 'quick_check') !== 'ok') throw new StateFault('corrupt', 'the store is damaged: put back a copy')
+}
+
+/** A store made with another key would refuse everybody one by one; better to say so at once. */
+function proveKey(db: DatabaseSync, keys: Keyring): void {
+  const ours = keys.mac('check', '')
+  const row = db.prepare(`SELECT value FROM facts WHERE name = 'key-check'`).get()
+  if (row === undefined) {
+    db.prepare(`INSERT INTO facts (name, value) VALUES ('key-check', ?)`).run(ours)
+    return
+  }
+  const theirs = blob(row, 'value')
+  if (theirs.length === ours.length && timingSafeEqual(theirs, ours)) return
+  throw new StateFault('key', 'the store was made with another master key: put back the key it was made with')
+}
+
+function assemble(db: DatabaseSync): Store {
+  const writer = createWriter(db)
+  const claims = prepareClaims(db)
+  const logins = prepareLogins(db, claims)
+  const users = prepareUsers(db)
+  // Async, so that whatever SQLite throws becomes a rejection, as it would from a store on another machine.
+  const read = async <T>(job: () => T): Promise<T> => {
+    try {
+      return job()
+    } catch (error) {
+      throw asStateFault(error)
+    }
+  }
+  return {
+    dossier: (name) =>
+      read(() => ({ user: users.find(name), trusted: logins.trusted(name), recovery: users.recovery(name) })),
+    claim: (claim, at) => writer.write(() => claims.claim(claim, at)),
+    burn: (claim) => writer.write(() => claims.burn(claim)),
+    free: (claim) => writer.write(() => claims.free(claim)),
+    prove: (proof, at) => writer.write(() => logins.prove(proof, at)),
+    enroll: (enrolment) => writer.write(() => users.enroll(enrolment)),
+    async remove(name) {
+      const removed = await writer.write(() => users.remove(name))
+      // Old pages of the log still hold the rows; this writes them over.
+      await read(() => {
+        db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      })
+      return removed
+    },
+    freeze: (name, frozen) => writer.write(() => users.freeze(name, frozen)),
+    users: () => read(users.all),
+    count: () => read(users.count),
+    logins: (name) => read(() => logins.last(name)),
+    close() {
+      if (!db.isOpen) return
+      writer.close()
+      db.close()
+    },
+  }
+}
