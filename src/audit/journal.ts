@@ -1,0 +1,178 @@
+/**
+ * The audit's writer: the one place through which a line gets to disk. It runs in the keeper, takes events in order and never
+ * blocks. Before a client hears that it is in, its line is on disk (`write`, then `durable` in the same turn).
+ */
+import type { Clock } from '../base/clock.ts'
+import { within } from '../base/deadline.ts'
+import { AUDIT_ACCESS_QUEUE_MAX, AUDIT_QUEUE_MAX, AUDIT_SYNC_DEADLINE_MS, AUDIT_TICK_MS } from '../base/limits.ts'
+import type { Log } from '../base/log.ts'
+import { STREAMS, type AuditEvent, type Stream } from './events.ts'
+import { bodyOf } from './line.ts'
+import { makeFolder, openStream, type OpenStream } from './stream-file.ts'
+import { createTally } from './tally.ts'
+import { createWriter, type After, type Failure, type Writer } from './writer.ts'
+
+/** `failing`: what was written last is not on disk; logins are refused until it is. `since` is ms since 1970. */
+export type JournalState = { at: 'writing' } | { at: 'failing'; reason: string; since: number }
+
+export type Journal = {
+  /** Takes a line and never waits; what finds the queue full is counted and told by a later line. */
+  write(event: AuditEvent): void
+  /**
+   * Gives when all that was written before is on disk. Rejects when it is not and will not be soon (the disk is full, does not
+   * answer, or a line of auth, session or admin was lost): whoever waits is refused with `[SYS/TEMP]`. The line itself is written
+   * later all the same, so the caller adds one that says what became of it.
+   */
+  durable(): Promise<void>
+  state(): JournalState
+  /** Age of the oldest line that is not on disk, in seconds; 0 when all are. */
+  lagSeconds(): number
+  /** Writes the sums that stand, waits for the disk, closes the files. Rejects when lines were left over. */
+  close(): Promise<void>
+}
+
+export type JournalOptions = {
+  folder: string
+  clock: Clock
+  log: Pick<Log, 'error' | 'info'>
+  /** For tests: files that fail, and time that does not pass by itself. */
+  open?: OpenStream
+  after?: After
+}
+
+const timer: After = (ms, run) => {
+  const handle = setTimeout(run, ms).unref()
+  return () => {
+    clearTimeout(handle)
+  }
+}
+
+/**
+ * Opens all streams in `folder`, which is made when missing. The caller holds the instance lock: two journals on one folder would
+ * tear the chain. Throws one line that names file and line when a stream's end is not as it was left.
+ */
+export async function openJournal(options: JournalOptions): Promise<Journal> {
+  const { folder, clock, log, open = openStream, after = timer } = options
+  await makeFolder(folder)
+  const changed = (name: string, failure: Failure | null) => {
+    if (failure === null) log.info({ file: name }, 'audit: writing again')
+    else log.error({ file: name, error: failure.reason }, 'audit: cannot write; logins are refused until it can')
+  }
+  const { writers, repaired } = await openAll(folder, open, (opened) => createWriter(opened, clock, after, changed))
+  const journal = journalOver(writers, options, after)
+  for (const { file, bytes } of repaired) {
+    log.error({ file, bytes }, 'audit: a half line at the end was cut off')
+    journal.write({ stream: 'admin', action: 'audit-repaired', file, bytes })
+  }
+  return journal
+}
+
+type Writers = Record<Stream, Writer>
+type Repaired = { file: string; bytes: number }
+
+async function openAll(
+  folder: string,
+  open: OpenStream,
+  writerOf: (opened: Awaited<ReturnType<OpenStream>>) => Writer,
+): Promise<{ writers: Writers; repaired: Repaired[] }> {
+  const opened: [Stream, Writer][] = []
+  const repaired: Repaired[] = []
+  try {
+    for (const stream of STREAMS) {
+      const one = await open(folder, stream)
+      opened.push([stream, writerOf(one)])
+      if (one.cut > 0) repaired.push({ file: one.name, bytes: one.cut })
+    }
+  } catch (error) {
+    await Promise.allSettled(opened.map(([, writer]) => writer.close()))
+    throw error
+  }
+  return { writers: Object.fromEntries(opened) as Writers, repaired }
+}
+
+function journalOver(writers: Writers, { clock }: JournalOptions, after: After): Journal {
+  const all = STREAMS.map((stream) => writers[stream])
+  const tally = createTally()
+  const lost: Record<Stream, number> = { access: 0, auth: 0, session: 0, admin: 0 }
+  let closed = false
+
+  const put = (event: AuditEvent) => {
+    if (closed || isFull(event.stream, writers)) lost[event.stream]++
+    else writers[event.stream].push(bodyOf(event, clock.now()))
+  }
+
+  const sums = (events: ReturnType<typeof tally.flush>) => {
+    for (const event of events) put({ stream: 'access', ...event })
+  }
+
+  /** The gap goes on record once the stream that lost lines works again; this line itself finds room whatever waits. */
+  const tellLost = () => {
+    if (writers.admin.failure() !== null) return
+    for (const stream of STREAMS) {
+      const lines = lost[stream]
+      if (lines === 0 || writers[stream].failure() !== null || isFull(stream, writers)) continue
+      lost[stream] = 0
+      const told: AuditEvent = { stream: 'admin', action: 'audit-dropped', file: writers[stream].name, lines }
+      writers.admin.push(bodyOf(told, clock.now()))
+    }
+  }
+
+  const tick = () => {
+    sums(tally.due(clock.monotonic()))
+    for (const writer of all) writer.expire(clock.monotonic() - AUDIT_SYNC_DEADLINE_MS)
+    tellLost()
+    callOff = after(AUDIT_TICK_MS, tick)
+  }
+  let callOff = after(AUDIT_TICK_MS, tick)
+
+  const lagMs = () => Math.max(0, ...all.map((writer) => clock.monotonic() - (writer.oldest() ?? Infinity)))
+  const lostOurs = () => lost.auth + lost.session + lost.admin
+
+  return {
+    write(event) {
+      if (event.stream !== 'access') put(event)
+      else sums(tally.take(event, clock.monotonic()))
+    },
+    async durable() {
+      if (lostOurs() > 0) throw new Error('audit: lines were lost, the queue is full')
+      await Promise.all(all.map((writer) => writer.synced()))
+    },
+    state() {
+      const failure = all.map((writer) => writer.failure()).find((one) => one !== null)
+      if (failure !== undefined) return { at: 'failing', ...failure }
+      const since = clock.now() - lagMs()
+      if (lagMs() > AUDIT_SYNC_DEADLINE_MS) return { at: 'failing', reason: 'the disk does not answer', since }
+      if (lostOurs() > 0) return { at: 'failing', reason: 'lines were lost, the queue is full', since }
+      return { at: 'writing' }
+    },
+    lagSeconds: () => lagMs() / 1000,
+    async close() {
+      callOff()
+      sums(tally.flush())
+      tellLost()
+      closed = true
+      await closeAll(all)
+    },
+  }
+}
+
+/** Access gives way first: strangers fill a part of the queue only. */
+function isFull(stream: Stream, writers: Writers): boolean {
+  if (stream === 'access') return writers.access.waiting() > AUDIT_ACCESS_QUEUE_MAX
+  return STREAMS.reduce((sum, one) => sum + writers[one].waiting(), 0) > AUDIT_QUEUE_MAX
+}
+
+async function closeAll(writers: Writer[]): Promise<void> {
+  const bounded = (what: string, waits: Promise<void>[]) =>
+    within(AUDIT_SYNC_DEADLINE_MS, what, Promise.allSettled(waits)).catch(() => undefined)
+  await bounded(
+    'audit: last lines',
+    writers.map((writer) => writer.synced()),
+  )
+  const lines = writers.reduce((sum, writer) => sum + writer.lines(), 0)
+  await bounded(
+    'audit: closing',
+    writers.map((writer) => writer.close()),
+  )
+  if (lines > 0) throw new Error(`audit: ${lines} lines could not be written`)
+}
