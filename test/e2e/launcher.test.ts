@@ -13,7 +13,7 @@ type Ran = { code: number; out: string; err: string }
 
 function node(...argv: string[]): Promise<Ran> {
   return new Promise((resolve) => {
-    execFile(process.execPath, argv, { cwd: folder, timeout: 60_000 }, (error, out, err) => {
+    execFile(process.execPath, argv, { cwd: folder, timeout: 150_000 }, (error, out, err) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err })
     })
   })
@@ -63,7 +63,7 @@ describe('the launcher', () => {
   })
 })
 
-test('the compiled build runs below node_modules, where Node strips no types', async () => {
+test('the compiled build runs below node_modules, where Node strips no types', { timeout: 180_000 }, async () => {
   const home = join(folder, 'node_modules/postern')
   await mkdir(join(home, 'src'), { recursive: true })
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')

@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+// Plain JavaScript without new words, so that a Node that is too old can still read it and say so.
+import { existsSync } from 'node:fs'
+import process from 'node:process'
+
+const NEEDED = [24, 7]
+const [major, minor] = process.versions.node.split('.').map(Number)
+
+async function run() {
+  // Node strips types in the tree only, not under node_modules: the packed build is compiled.
+  const source = new URL('./main.ts', import.meta.url)
+  const { main } = await import(existsSync(source) ? source.href : new URL('../dist/main.js', import.meta.url).href)
+  process.exit(await main(process.argv.slice(2)))
+}
+
+if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
+  process.stderr.write(
+    `postern: needs Node ${NEEDED.join('.')} or newer, this is ${process.versions.node}: ` +
+      'use `npm exec -- postern` inside the source tree, or install a newer Node\n',
+  )
+  process.exit(2)
+}
+
+run().catch((error) => {
+  process.stderr.write(`postern: ${process.env.POSTERN_DEBUG === '1' ? error.stack : error.message}\n`)
+  process.exit(1)
+})
