@@ -9,6 +9,7 @@ import { never } from './base/never.ts'
 import { budget } from './front/budget.ts'
 import { denialReport } from './front/denial-report.ts'
 import { listening } from './front/listen.ts'
+import { createParts } from './front/parts.ts'
 import { terminator, type Terminator } from './front/tls.ts'
 import { toKeeper } from './front/to-keeper.ts'
 import type { BackendPlan, FromFront, FromKeeper, Snapshot } from './keeper/messages.ts'
@@ -21,6 +22,7 @@ const keeper = toKeeper((message: FromFront) => {
   process.send?.(message)
 })
 const connections = budget()
+const parts = createParts()
 const relayed = { toClient: 0, fromClient: 0, retrieved: 0, deleted: 0 }
 let snapshot: Snapshot | null = null
 let backends: BackendPlan[] = []
@@ -62,7 +64,10 @@ keeper.tell({ kind: 'started' })
 async function take(message: FromKeeper): Promise<void> {
   switch (message.kind) {
     case 'snapshot':
-      return adopt(message.snapshot)
+      return adopt(parts.whole(message.snapshot))
+    case 'part':
+      parts.take(message)
+      return
     case 'backends':
       backends = message.backends
       return

@@ -95,7 +95,10 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
 
 type Peer = { listener: string; ip: string; port: number }
 
-/** The gate, before anything costs anything. With `on_deny: say` the refusal is spoken, inside TLS. */
+/**
+ * The gate, before anything costs anything. With `on_deny: say` the refusal is spoken, inside TLS. `unsure` is our own
+ * trouble and always spoken: nobody gets in on it, and nobody is told to stay away.
+ */
 async function isTurnedAway(
   socket: Socket,
   address: Address,
@@ -108,11 +111,11 @@ async function isTurnedAway(
   for (const by of would) house.denials.note(address, { ...peer, by, would: true })
   if (verdict.say === 'pass' || verdict.say === 'admit') return false
   house.denials.note(address, { ...peer, by: verdict.by, would: false })
-  if (onDeny === 'say') {
+  if (onDeny === 'say' || verdict.say === 'unsure') {
     const secured = await house
       .tls()
       .secure(socket, AbortSignal.any([stop, AbortSignal.timeout(HANDSHAKE_DEADLINE_MS)]))
-    if (secured.at === 'secured') await sayFarewell(secured.socket, DENIED)
+    if (secured.at === 'secured') await sayFarewell(secured.socket, verdict.say === 'unsure' ? TROUBLE : DENIED)
   }
   return true
 }

@@ -136,6 +136,9 @@ export type AdminEvent =
   | { action: 'user-removed'; user: string }
   | { action: 'certificate-loaded' | 'certificate-expiring'; name: string; notAfter: string; fingerprint: string }
   | { action: 'certificate-rejected'; name: string; reason: string }
+  /** `before`: how many networks the list had that it replaces; `unread`: lines that could not be read. */
+  | { action: 'feed-updated'; feed: string; entries: number; before: number | null; unread: number }
+  | { action: 'feed-failed'; feed: string; reason: string }
   | { action: 'backend-up'; backend: string; address: string }
   | { action: 'backend-down'; backend: string; address: string; reason: string }
   | { action: 'audit-repaired'; file: string; bytes: number }

@@ -52,6 +52,8 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'certificate-loaded': { category: 'configuration', type: ['change'], outcome: 'success' },
   'certificate-expiring': { category: 'configuration', type: ['info'] },
   'certificate-rejected': { category: 'configuration', type: ['change'], outcome: 'failure' },
+  'feed-updated': { category: 'threat', type: ['indicator'], outcome: 'success' },
+  'feed-failed': { category: 'threat', type: ['indicator'], outcome: 'failure' },
   'backend-up': { category: 'network', type: ['info'], outcome: 'success' },
   'backend-down': { category: 'network', type: ['info'], outcome: 'failure' },
   'audit-repaired': { category: 'file', type: ['change'], outcome: 'success' },
@@ -225,6 +227,12 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       return { certificate: certificateOf(event) }
     case 'certificate-rejected':
       return { certificate: { name: clean(event.name) } }
+    case 'feed-updated': {
+      const { feed, entries, before, unread } = event
+      return { feed: { name: clean(feed), entries, before: before ?? undefined, unread } }
+    }
+    case 'feed-failed':
+      return { feed: { name: clean(event.feed) } }
     case 'backend-up':
     case 'backend-down':
       return { backend: clean(event.backend), address: clean(event.address) }

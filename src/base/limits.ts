@@ -197,3 +197,50 @@ export const CAPA_REPLY_MAX = 16_384
 export const FIRST_PROBE_MS = 2_000
 /** How often the users are counted for the metrics; this also finds out whether the store still answers. */
 export const USERS_COUNT_MS = 10_000
+
+// Feeds, and the compiler that fetches and parses.
+
+/** The compiler's whole life for lists: parsing a million networks takes seconds, and then it hangs. */
+export const COMPILER_DEADLINE_MS = 60_000
+/** Memory of the compiler's heap in MiB: a million networks take half of it. Beyond it the process ends, not the keeper. */
+export const COMPILER_HEAP_MIB = 1_024
+/** What the compiler says beside arrays: names, faults, figures. */
+export const COMPILER_HEADER_MAX = 4_194_304
+/** An answer of the compiler with its arrays: a feed's body, and the million networks in it. */
+export const COMPILER_ANSWER_MAX = 268_435_456
+/** A feed's body, as sent and as unpacked. The largest known ones have 30 MiB. */
+export const FEED_BODY_MAX = 67_108_864
+/** A whole fetch: names, redirects, body. A server that hangs or trickles is given up then. */
+export const FEED_FETCH_DEADLINE_MS = 120_000
+/** Redirects of one fetch: a loop ends here. */
+export const FEED_REDIRECTS_MAX = 5
+/** Lines of a feed that may be unreadable; with more of them it is no list of networks. */
+export const FEED_BAD_SHARE = 0.05
+/** A body with less than this share of the last good one's networks is taken for cut short, when that had at least so many. */
+export const FEED_SHORT_SHARE = 0.5
+export const FEED_SHORT_LEAST = 100
+/** A feed that stays short so long has really shrunk. */
+export const FEED_SHORT_ACCEPTED_MS = 259_200_000
+/** After a failed fetch the next one comes after this, doubled at each failure up to `refresh`. */
+export const FEED_RETRY_MS = 60_000
+/** The share of `refresh` by which fetches are spread, so that not everybody asks at the same second. */
+export const FEED_JITTER = 0.1
+/** A start or a reload waits so long for feeds that have no copy on disk. Less than the command `reload` waits. */
+export const FEED_FIRST_MS = 15_000
+/** A feed is stale when it was not confirmed for so many times its `refresh`; a file when it did not change for so long. */
+export const FEED_STALE_TIMES = 3
+export const FEED_STALE_FILE_MS = 2_592_000_000
+/** Feeds of one policy: each is searched at each connection. */
+export const FEEDS_MAX = 32
+/** Fetches at the same time; each is a process. */
+export const FETCHES_AT_ONCE = 2
+/** What a feed is remembered with beside its copy. */
+export const FEED_NOTE_MAX = 65_536
+/** Faults told of one list; its other lines are not looked at. */
+export const LIST_FAULTS_MAX = 5_000
+/** With so many IPv4 ranges a list gets an index of its /16s (256 KiB): lookups are five times faster then. */
+export const LIST_INDEX_LEAST = 1_024
+/** Arrays from this size on travel to the fronts apart from the snapshot, and only once. */
+export const PART_LEAST = 16_384
+/** A piece of an array on its way to a front: copied in well under a millisecond. */
+export const PART_PIECE_MAX = 262_144

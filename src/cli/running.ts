@@ -29,6 +29,10 @@ function linesOf(status: Status): string[] {
     ...status.certificates.map(
       ({ name, expires, names }) => `certificate  ${name} until ${expires} for ${names.join(' ')}`,
     ),
+    ...status.feeds.map(({ name, state, age, entries, failed }) => {
+      const since = age === null ? '' : `, ${entries} networks, confirmed ${Math.round(age / 60)} min ago`
+      return `feed         ${name} ${state}${since}${failed === null ? '' : `; last fetch: ${failed}`}`
+    }),
     `audit        ${status.audit.state}, ${status.audit.lag.toFixed(1)} s behind`,
   ]
 }

@@ -1,6 +1,7 @@
 import type { RuleAt } from '../audit/events.ts'
 import type { Address } from '../base/ip.ts'
 import { judgeNetworks } from './networks.ts'
+import { judgeReputation } from './reputation.ts'
 import type { CompiledGate, Verdict } from './verdict.ts'
 import { PASS } from './verdict.ts'
 
@@ -13,6 +14,8 @@ type Check = (gate: CompiledGate, address: Address, now: number, would: RuleAt[]
 /** In the order of the contract. A check that the policies leave out is null in the compiled gate, and passes. */
 const CHECKS: readonly Check[] = [
   (gate, address, now, would) => (gate.networks === null ? PASS : judgeNetworks(gate.networks, address, now, would)),
+  (gate, address, now, would) =>
+    gate.reputation === null ? PASS : judgeReputation(gate.reputation, address, now, would),
 ]
 
 /**

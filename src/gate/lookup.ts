@@ -16,8 +16,10 @@ export function find(list: CompiledList, address: Address, now: number): { file:
 
 /** The last range that starts at or before the address, if it reaches that far; else -1. */
 function findIpv4(list: CompiledList, word: number): number {
-  let low = 0
-  let high = list.v4From.length
+  const { v4Index } = list
+  const indexed = v4Index.length > 0
+  let low = indexed ? (v4Index[word >>> 16] ?? 0) : 0
+  let high = indexed ? (v4Index[(word >>> 16) + 1] ?? 0) : list.v4From.length
   while (low < high) {
     const middle = (low + high) >>> 1
     if ((list.v4From[middle] ?? 0) <= word) low = middle + 1

@@ -17,6 +17,8 @@ export type CompiledList = {
   v4From: Uint32Array
   v4To: Uint32Array
   v4Place: Uint32Array
+  /** How many IPv4 ranges start before each /16, and in all: 65,537 figures. Empty for short lists. */
+  v4Index: Uint32Array
   v6From: Uint32Array
   v6To: Uint32Array
   v6Place: Uint32Array
@@ -29,7 +31,18 @@ export type CompiledList = {
   files: string[]
 }
 
+/** A feed of reputation.yaml. `list` is null as long as its server has never given one; `onError` says what that means. */
+export type CompiledFeed = {
+  name: string
+  mode: 'enforce' | 'monitor'
+  onError: 'allow' | 'deny'
+  /** Where the feed stands in reputation.yaml. */
+  at: { file: string; line: number }
+  list: CompiledList | null
+}
+
 /** The gate as the fronts get it. A check that is off is null. */
 export type CompiledGate = {
   networks: { mode: 'enforce' | 'monitor'; allow: CompiledList; deny: CompiledList } | null
+  reputation: { mode: 'enforce' | 'monitor'; feeds: CompiledFeed[] } | null
 }

@@ -12,7 +12,9 @@ import { compilePolicies } from '../policy/compile.ts'
 import { loadPolicies, type Loaded, type Policies } from '../policy/load.ts'
 import type { PolicyFile } from '../policy/read-file.ts'
 import { watchFiles, type Watch } from '../policy/watch.ts'
+import type { Compile } from '../compiler/job.ts'
 import type { Environment } from './environment.ts'
+import type { Feeds } from './feeds.ts'
 import type { LoginPolicy } from './login-policy.ts'
 import type { ListenerPlan, Snapshot } from './messages.ts'
 import { settleListeners } from './ports.ts'
@@ -40,6 +42,10 @@ export type InForceContext = {
   environment: Environment
   log: Log
   emit(event: AuditEvent): void
+  /** Who parses the lists, given the user that helpers run as. */
+  compileAs(user: string): Compile
+  /** Makes ready what a set needs from outside; gives the feeds that everybody would be refused for. */
+  prepare: Feeds['prepare']
   /** A new set is in force. */
   changed(set: PolicySet): void
 }
@@ -47,8 +53,12 @@ export type InForceContext = {
 type Good = Extract<Loaded, { ok: true }>
 
 /** Reads the policies for the first time. Throws Refusal with every fault. */
-export async function readPolicies(file: string, environment: Environment): Promise<Good> {
-  const loaded = await loadPolicies(file, environment)
+export async function readPolicies(
+  file: string,
+  environment: Environment,
+  compileAs: InForceContext['compileAs'],
+): Promise<Good> {
+  const loaded = await loadPolicies(file, environment, { compileAs })
   if (!loaded.ok) throw new Refusal(...loaded.faults)
   return loaded
 }
@@ -56,6 +66,7 @@ export async function readPolicies(file: string, environment: Environment): Prom
 /** Puts a first set in force. Throws Refusal when its backends have no address or its ports cannot be had. */
 export async function putInForce(first: Good, context: InForceContext): Promise<InForce> {
   const { log } = context
+  for (const line of await missingFeeds(first, context)) log.error(line)
   let set = await make(first, [], 1, log)
   let files = first.files
   let faults: readonly string[] = []
@@ -63,11 +74,15 @@ export async function putInForce(first: Good, context: InForceContext): Promise<
   let busy: Promise<void> = Promise.resolve()
 
   const reload = async (): Promise<void> => {
-    const loaded = await loadPolicies(context.file, context.environment, { lastGood: set.policies.certificates })
+    const { compileAs } = context
+    const lastGood = set.policies.certificates
+    const loaded = await loadPolicies(context.file, context.environment, { lastGood, compileAs })
     files = loaded.files
     watch?.set(files)
     try {
       if (!loaded.ok) throw new Refusal(...loaded.faults)
+      const missing = await missingFeeds(loaded, context)
+      if (missing.length > 0) throw new Refusal(...missing)
       const next = await make(loaded, set.snapshot.listeners, set.snapshot.generation + 1, log)
       tellOfCertificates(set.policies, next.policies, context)
       warnOfRestart(set.policies, next.policies, log)
@@ -105,6 +120,15 @@ export async function putInForce(first: Good, context: InForceContext): Promise<
     },
     stop: () => watch?.stop(),
   }
+}
+
+/** A feed that never had a list would shut everybody out: at a start that is said, at a reload it is a fault. */
+async function missingFeeds({ policies }: Good, context: InForceContext): Promise<string[]> {
+  const missing = await context.prepare(policies)
+  return missing.map(({ feed: { name, at }, reason }) => {
+    const means = 'as long as it has no list, everybody is refused; mend it, or write `on_error: allow`'
+    return `${at.file}:${at.line}:1: the feed ${name} has none: ${reason}; ${means}`
+  })
 }
 
 async function make(loaded: Good, held: ListenerPlan[], generation: number, log: Log): Promise<PolicySet> {

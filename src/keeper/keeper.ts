@@ -22,7 +22,7 @@ import { openControl } from './control.ts'
 import { hear, type LineContext } from './line-to-fronts.ts'
 import type { FromFront } from './messages.ts'
 import { refuseInspector } from './no-inspector.ts'
-import { broadcast, buildRig, renewTicketKeys, snapshotOf, type Rig } from './rig.ts'
+import { broadcast, buildRig, renewTicketKeys, type Rig } from './rig.ts'
 import { readinessOf, statusOf, type Vitals } from './status.ts'
 import { frontIdentity, supervise, type Front, type Supervisor } from './supervise.ts'
 
@@ -115,6 +115,7 @@ function vitalsOf(rig: Rig): Vitals {
     faults: rig.force.faults(),
     journal: { state: journal.state(), lag: journal.lagSeconds() },
     draining: rig.draining,
+    feeds: rig.feeds.states(),
     store: rig.storeFault,
   }
 }
@@ -163,7 +164,7 @@ function watchOver(
     events: {
       started(front) {
         front.say({ kind: 'ticket-keys', keys: rig.ticketKeys })
-        front.say({ kind: 'snapshot', snapshot: snapshotOf(rig) })
+        rig.delivery.to(front)
         if (rig.draining) front.say({ kind: 'drain', withinMs: 0 })
       },
       message(front, message) {
@@ -221,6 +222,7 @@ async function stop(
   rig.log.info(`stopping: ${reason}; sessions may end by themselves for ${drain_time / 1_000} s`)
   rig.draining = true
   rig.force.stop()
+  rig.feeds.stop()
   rig.backends.stop()
   for (const timer of timers) clearInterval(timer)
   rig.supervisor?.retire()
@@ -242,6 +244,7 @@ async function drained(rig: Rig, ms: number): Promise<void> {
 
 async function closeAll(rig: Rig, opened: { close(): Promise<void> }[]): Promise<void> {
   rig.force.stop()
+  rig.feeds.stop()
   rig.backends.stop()
   for (const one of opened) await one.close()
   await rig.resources.close()

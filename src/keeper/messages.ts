@@ -173,6 +173,8 @@ export type Snapshot = {
 }
 
 export type FromKeeper =
+  /** A piece of a large array of the gate, ahead of the snapshot that names it by its number. */
+  | { kind: 'part'; part: number; size: number; at: number; bytes: Uint8Array }
   | { kind: 'snapshot'; snapshot: Snapshot }
   | { kind: 'backends'; backends: BackendPlan[] }
   | { kind: 'ticket-keys'; keys: Buffer }

@@ -1,18 +1,22 @@
 /** The keeper's parts, wired to each other. Nothing listens yet when it is built. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
+import { getCACertificates } from 'node:tls'
 import type { AuditEvent } from '../audit/events.ts'
 import { systemClock } from '../base/clock.ts'
 import { PER_ADDRESS_SHARE } from '../base/limits.ts'
 import { createLog, type Log } from '../base/log.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
 import { watchBackends, type Backends } from './backends.ts'
+import { compileApart, rememberingCompile } from './compiler.ts'
+import { createDelivery, type Delivery } from './delivery.ts'
 import { takeEnvironment } from './environment.ts'
+import { createFeeds, type Feeds } from './feeds.ts'
 import { putInForce, readPolicies, type InForce, type PolicySet } from './in-force.ts'
 import { createJudge, type Judge } from './judge.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
 import { openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
-import type { Supervisor } from './supervise.ts'
+import { frontIdentity, type Supervisor } from './supervise.ts'
 
 export type Rig = {
   log: Log
@@ -21,6 +25,8 @@ export type Rig = {
   sessions: SessionTable
   backends: Backends
   force: InForce
+  feeds: Feeds
+  delivery: Delivery
   judge: Judge
   emit(event: AuditEvent): void
   ceilings(): Ceilings
@@ -39,7 +45,8 @@ const TICKET_KEYS_LENGTH = 48
 /** Reads the policies, takes lock, key, store and journal, and wires the rest. Throws one line; holds nothing then. */
 export async function buildRig(file: string): Promise<Rig> {
   const environment = takeEnvironment()
-  const first = await readPolicies(file, environment)
+  const compileAs = rememberingCompile((jobs, user) => compileApart(jobs, { identity: helperIdentity(user) }))
+  const first = await readPolicies(file, environment, compileAs)
   const { log: wanted } = first.policies.postern
   const log = createLog(wanted.level, wanted.format)
   const resources = await openResources(first.policies, systemClock, log)
@@ -50,10 +57,13 @@ export async function buildRig(file: string): Promise<Rig> {
       environment,
       log,
       emit: rig.emit,
+      compileAs,
+      prepare: rig.feeds.prepare,
       changed: (set) => {
         takeUp(rig, set)
       },
     })
+    rig.feeds.use(first.policies)
     rig.backends.use(rig.force.current().snapshot.backends)
     return rig
   } catch (error) {
@@ -70,6 +80,8 @@ function wire(log: Log, resources: Resources): Rig {
     sessionsActive: () => rig.sessions.active().length,
     auditLagSeconds: () => journal.lagSeconds(),
     users: () => rig.users,
+    feedAges: () =>
+      Object.fromEntries(rig.feeds.states().flatMap(({ name, age }) => (age === null ? [] : [[name, age]]))),
   })
   const emit = (event: AuditEvent) => {
     metrics.observe(event)
@@ -109,6 +121,10 @@ function wire(log: Log, resources: Resources): Rig {
     sessions: sessionTable(emit),
     backends,
     force: undefined as unknown as InForce,
+    feeds: feedsOf(log, emit, () => {
+      sendSnapshot(rig)
+    }),
+    delivery: createDelivery(() => snapshotOf(rig)),
     judge,
     emit,
     ceilings: () => ceilingsOf(rig.force.current()),
@@ -121,6 +137,35 @@ function wire(log: Log, resources: Resources): Rig {
   return rig
 }
 
+function feedsOf(log: Log, emit: Rig['emit'], changed: () => void): Feeds {
+  return createFeeds({
+    clock: systemClock,
+    log,
+    emit,
+    changed,
+    run: async (job, user) => {
+      const [made] = await compileApart([job], { identity: helperIdentity(user) })
+      return made ?? { at: 'failed', reason: 'no answer' }
+    },
+    // What NODE_EXTRA_CA_CERTS names: the compiler has no environment and opens no file.
+    ca: getCACertificates('extra'),
+    random: () => randomInt(2 ** 32) / 2 ** 32,
+    later: (ms, run) => {
+      const timer = setTimeout(run, ms).unref()
+      return () => clearTimeout(timer)
+    },
+  })
+}
+
+const identities = new Map<string, ReturnType<typeof frontIdentity>>()
+
+/** Whom helper processes become. The start of the fronts warns of a user that is not there. */
+function helperIdentity(user: string): ReturnType<typeof frontIdentity> {
+  const known = identities.get(user) ?? frontIdentity(user, () => undefined)
+  identities.set(user, known)
+  return known
+}
+
 function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {
   return {
     connections: limits.connections,
@@ -131,13 +176,19 @@ function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {
 /** New connections see the new policies; sessions go on. */
 function takeUp(rig: Rig, set: PolicySet): void {
   rig.backends.use(set.snapshot.backends)
-  broadcast(rig, { kind: 'snapshot', snapshot: snapshotOf(rig) })
+  rig.feeds.use(set.policies)
+  sendSnapshot(rig)
   void rig.backends.probeAll()
 }
 
-/** The snapshot in force, with what is known of the backends by now. */
-export function snapshotOf(rig: Rig): Snapshot {
-  return { ...rig.force.current().snapshot, backends: rig.backends.plans() }
+/** The snapshot in force, with the feeds as they came and what is known of the backends by now. */
+function snapshotOf(rig: Rig): Snapshot {
+  const { snapshot } = rig.force.current()
+  return { ...snapshot, gate: rig.feeds.gate(snapshot.gate), backends: rig.backends.plans() }
+}
+
+function sendSnapshot(rig: Rig): void {
+  for (const front of rig.supervisor?.fronts() ?? []) rig.delivery.to(front)
 }
 
 /** Says something to all fronts. */

@@ -2,6 +2,7 @@
 import type { Readiness } from '../admin/admin.ts'
 import type { JournalState } from '../audit/journal.ts'
 import type { BackendState } from './backends.ts'
+import type { FeedState } from './feed-state.ts'
 import type { PolicySet } from './in-force.ts'
 
 /** Times are ISO 8601, ages and lags seconds. */
@@ -16,7 +17,7 @@ export type Status = {
   backends: BackendState[]
   policies: { generation: number; loaded_at: string; age: number; faults: string[] }
   certificates: { name: string; expires: string; names: string[] }[]
-  feeds: never[]
+  feeds: FeedState[]
   audit: { state: JournalState['at']; lag: number }
 }
 
@@ -31,24 +32,34 @@ export type Vitals = {
   faults: readonly string[]
   journal: { state: JournalState; lag: number }
   draining: boolean
+  feeds: FeedState[]
   /** Why the store cannot be used, or null. */
   store: string | null
 }
 
 /** `down` when nobody can log in here; `degraded` when somebody ought to look. */
 export function readinessOf(vitals: Vitals): Readiness {
-  const { fronts, backends, journal, draining, store, faults, set } = vitals
+  const { fronts, backends, journal, draining, store, faults, set, feeds } = vitals
   const down = [
     ...(draining ? ['draining'] : []),
     ...(fronts.running === 0 ? ['no front runs'] : []),
     ...(journal.state.at === 'failing' ? [`audit: ${journal.state.reason}`] : []),
     ...(store === null ? [] : [`store: ${store}`]),
     ...(backends.length > 0 && backends.every(({ up }) => up === false) ? ['no backend answers'] : []),
+    ...feeds
+      .filter(({ blocks }) => blocks)
+      .map(
+        ({ name, failed }) =>
+          `feed ${name} has no list, and everybody is refused for it: ${failed ?? 'not fetched yet'}`,
+      ),
   ]
   if (down.length > 0) return { at: 'down', reasons: down }
   const { certificates, postern } = set.policies
   const soon = certificates.filter(({ notAfter }) => notAfter - Date.now() < postern.tls.warn_before_expiry)
   const degraded = [
+    ...feeds
+      .filter(({ state }) => state !== 'good')
+      .map(({ name, state, failed }) => `feed ${name} is ${state}: ${failed ?? 'not fetched yet'}`),
     ...(fronts.running < fronts.wanted ? [`${fronts.running} of ${fronts.wanted} fronts run`] : []),
     ...backends
       .filter(({ up }) => up === false)
@@ -86,7 +97,7 @@ export function statusOf(vitals: Vitals): Status {
       expires: new Date(notAfter).toISOString(),
       names: serverNames,
     })),
-    feeds: [],
+    feeds: vitals.feeds,
     audit: { state: journal.state.at, lag: journal.lag },
   }
 }

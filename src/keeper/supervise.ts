@@ -11,6 +11,8 @@ export type Front = {
   id: number
   pid: number
   say(message: FromKeeper): void
+  /** Resolves when the line has taken the message: whoever has much to say waits for it. Rejects when the line is broken. */
+  pass(message: FromKeeper): Promise<void>
   /** Ends it at once: it broke the protocol, or the time to drain is over. */
   kill(why: string): void
 }
@@ -84,6 +86,11 @@ export function supervise({ count, identity, allowed, events, log, program }: Su
       say: (message) => {
         if (worker.isConnected()) worker.send(message)
       },
+      pass: (message) =>
+        new Promise((resolve, reject) => {
+          if (!worker.isConnected()) reject(new Error('the line is broken'))
+          else worker.send(message, undefined, undefined, (error) => (error === null ? resolve() : reject(error)))
+        }),
       kill: (why) => {
         log.error({ front: front.id, why }, 'front killed')
         worker.process.kill('SIGKILL')

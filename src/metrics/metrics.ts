@@ -17,6 +17,8 @@ export type Readings = {
   auditLagSeconds(): number
   /** How many users are in each state, such as `{ enrolled: 12, pending: 3 }`. */
   users(): Record<string, number>
+  /** Seconds since each feed of reputation.yaml was last confirmed. */
+  feedAges(): Record<string, number>
 }
 
 export type Metrics = {
@@ -144,16 +146,8 @@ function gauges(registry: Registry, readings: Readings): void {
   read(registry, 'postern_fronts', 'Front processes that run', readings.fronts)
   read(registry, 'postern_sessions_active', 'Sessions that are open', readings.sessionsActive)
   read(registry, 'postern_audit_lag_seconds', 'Age of the oldest audit line not on disk', readings.auditLagSeconds)
-  const users: Gauge = new Gauge({
-    name: 'postern_users',
-    help: 'Users by state',
-    labelNames: ['state'],
-    registers: [registry],
-    collect() {
-      users.reset()
-      for (const [state, count] of Object.entries(readings.users())) users.set({ state }, count)
-    },
-  })
+  readEach(registry, 'postern_users', 'Users by state', 'state', readings.users)
+  readEach(registry, 'postern_feed_age_seconds', 'Since a feed was last confirmed', 'feed', readings.feedAges)
 }
 
 /** The keeper's own, as process exporters name them. */
@@ -191,6 +185,25 @@ function read(registry: Registry, name: string, help: string, value: () => numbe
     registers: [registry],
     collect() {
       made.set(value())
+    },
+  })
+}
+
+function readEach(
+  registry: Registry,
+  name: string,
+  help: string,
+  label: string,
+  values: () => Record<string, number>,
+): void {
+  const made: Gauge = new Gauge({
+    name,
+    help,
+    labelNames: [label],
+    registers: [registry],
+    collect() {
+      made.reset()
+      for (const [one, value] of Object.entries(values())) made.set({ [label]: one }, value)
     },
   })
 }

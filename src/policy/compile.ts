@@ -1,13 +1,14 @@
 import { reveal } from '../base/secret.ts'
 import type { Snapshot } from '../keeper/messages.ts'
 import type { Policies } from './load.ts'
+import { gateOf } from './reputation.ts'
 
 /**
  * Needs policies without a fault and the number of their generation; gives all that the fronts get of them.
  * Capabilities of the backends are not known yet: the health check fills them in.
  */
 export function compilePolicies(policies: Policies, generation: number): Snapshot {
-  const { postern, networks, certificates } = policies
+  const { postern, networks, reputation, certificates } = policies
   return {
     generation,
     listeners: postern.listeners.map(({ name, address, tls, client_certificates }) => ({
@@ -31,7 +32,7 @@ export function compilePolicies(policies: Policies, generation: number): Snapsho
       busyErrors: busy_errors,
       capabilities: null,
     })),
-    gate: { networks },
+    gate: { networks, reputation: gateOf(reputation, () => null) },
     onDeny: postern.on_deny,
     limits: {
       loginTimeMs: postern.limits.login_time,

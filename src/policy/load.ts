@@ -4,6 +4,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import type { z } from 'zod'
 import { writeDay } from '../base/day.ts'
 import { LIST_FILE_MAX, POLICY_FILE_MAX } from '../base/limits.ts'
+import { type Compile, workHere } from '../compiler/job.ts'
 import type { CompiledGate } from '../gate/verdict.ts'
 import { type Certificate, loadCertificate } from './certificates.ts'
 import type { Environment } from './environment.ts'
@@ -13,6 +14,8 @@ import { loadNetworks } from './lists.ts'
 import type { PolicyName } from './not-yet.ts'
 import type { PolicyFile } from './read-file.ts'
 import { type Reading, startReading } from './reading.ts'
+import { loadReputation, type ReputationPolicy, reputationSense } from './reputation.ts'
+import { reputationSchema } from './reputation-schema.ts'
 import { parseRoster } from './roster.ts'
 import { type Login, loginSchema, networksSchema, type Postern, posternSchema, type SchemaContext } from './schema.ts'
 import { loginSense, posternSense, type Remarks } from './sense.ts'
@@ -27,6 +30,7 @@ export type Policies = {
   /** Every spelling of every user in plain form, to the canonical name; null when login.yaml names no roster. */
   roster: ReadonlyMap<string, string> | null
   networks: CompiledGate['networks']
+  reputation: ReputationPolicy | null
   certificates: Certificate[]
   /** Pairs on disk that do not fit, where the last good pair goes on. Only with `lastGood`. */
   rejected: { name: string; reason: string }[]
@@ -43,9 +47,14 @@ export type Loaded =
 
 /**
  * `lastGood`: the pairs in force. With it, a pair on disk that does not fit is no fault: the one in force goes on.
- * Without it, as at start, it is one.
+ * Without it, as at start, it is one. `compileAs`: who parses the lists, given the user that helpers run as; without it this
+ * process does.
  */
-export type LoadOptions = { now?: number; lastGood?: readonly Certificate[] }
+export type LoadOptions = {
+  now?: number
+  lastGood?: readonly Certificate[]
+  compileAs?: (user: string) => Compile
+}
 
 type Opened = { name: string; file: YamlFile }
 
@@ -54,7 +63,7 @@ type Opened = { name: string; file: YamlFile }
  * other policy files beside it, lists, the roster, certificates and keys. Collects every fault; throws none.
  */
 export async function loadPolicies(file: string, environment: Environment, options: LoadOptions = {}): Promise<Loaded> {
-  const reading = startReading(file, environment, options.now ?? Date.now())
+  const reading = startReading(file, environment, options.now ?? Date.now(), workHere)
   await lookAtFolder(reading, file)
   const opened = await openAll(reading, resolve(file))
   const postern = opened.postern && examineFile(reading, opened.postern, 'postern.yaml', posternSchema)
@@ -72,7 +81,8 @@ export async function loadPolicies(file: string, environment: Environment, optio
   }
   if (opened.login && login) add(reading, opened.login, loginSense(login))
   const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
-  const networks = await loadGate(reading, opened.postern, postern ?? null)
+  if (options.compileAs && postern) reading.compile = options.compileAs(postern.processes.user)
+  const { networks, reputation } = await loadGate(reading, opened.postern, postern ?? null)
 
   const files = reading.reader.files()
   const warnings = render(reading.findings.warnings)
@@ -81,7 +91,8 @@ export async function loadPolicies(file: string, environment: Environment, optio
   }
   const variables = [...reading.variables]
   const tell = teller({ 'postern.yaml': opened.postern, 'login.yaml': opened.login })
-  const policies = { folder: reading.folder, postern, login, roster, networks, certificates, rejected, variables, tell }
+  const gate = { networks, reputation }
+  const policies = { folder: reading.folder, postern, login, roster, ...gate, certificates, rejected, variables, tell }
   return { ok: true, policies, warnings, files }
 }
 
@@ -180,17 +191,33 @@ async function loadRoster(
   return roster.names
 }
 
+type Gate = Pick<Policies, 'networks' | 'reputation'>
+
+async function loadGate(reading: Reading, opened: Opened | null, postern: Postern | null): Promise<Gate> {
+  const checks = postern?.checks ?? ['networks']
+  const by = opened?.name ?? 'postern.yaml'
+  const networks = checks.includes('networks') ? await openCheck(reading, by, 'networks.yaml', networksSchema) : null
+  const reputation = checks.includes('reputation')
+    ? await openCheck(reading, by, 'reputation.yaml', reputationSchema)
+    : null
+  if (reputation !== null) add(reading, reputation, reputationSense(reputation.value))
+  return {
+    networks: networks && (await loadNetworks(reading, networks.file, networks.name, networks.value)),
+    reputation:
+      reputation && (await loadReputation(reading, reputation, reputation.value, postern?.state.path ?? null)),
+  }
+}
+
 /** A check that is named and whose file is missing would be a gate that stands open. */
-async function loadGate(
+async function openCheck<T>(
   reading: Reading,
-  opened: Opened | null,
-  postern: Postern | null,
-): Promise<Policies['networks']> {
-  if (postern !== null && !postern.checks.includes('networks')) return null
-  const path = join(reading.folder, 'networks.yaml')
-  const networks = await open(reading, path, `\`checks\` of ${opened?.name ?? 'postern.yaml'} names it`)
-  const value = networks && examineFile(reading, networks, 'networks.yaml', networksSchema)
-  return value && loadNetworks(reading, networks.file, networks.name, value)
+  by: string,
+  kind: PolicyName,
+  schema: (context: SchemaContext) => z.ZodType<T>,
+): Promise<(Opened & { value: T }) | null> {
+  const opened = await open(reading, join(reading.folder, kind), `\`checks\` of ${by} names it`)
+  const value = opened && examineFile(reading, opened, kind, schema)
+  return opened && value ? { ...opened, value } : null
 }
 
 /** A backup or a thief that gets the state must not get the key to it along with it. */

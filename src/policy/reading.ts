@@ -1,5 +1,6 @@
 /** What all steps of one load share. */
 import { isAbsolute, relative, resolve } from 'node:path'
+import type { Compile } from '../compiler/job.ts'
 import type { Environment } from './environment.ts'
 import type { Findings } from './findings.ts'
 import { createReader, type Reader } from './read-file.ts'
@@ -11,6 +12,8 @@ export type Reading = {
   /** The moment that expiry is held against, in ms since 1970. */
   now: number
   reader: Reader
+  /** Parses and compiles lists. */
+  compile: Compile
   findings: Findings
   /** Names of the environment variables that were asked for. */
   variables: Set<string>
@@ -19,12 +22,13 @@ export type Reading = {
 }
 
 /** Needs postern.yaml as the operator named it; starts a load. */
-export function startReading(file: string, environment: Environment, now: number): Reading {
+export function startReading(file: string, environment: Environment, now: number, compile: Compile): Reading {
   return {
     folder: resolve(file, '..'),
     environment,
     now,
     reader: createReader(),
+    compile,
     findings: { faults: [], warnings: [] },
     variables: new Set(),
     shown: (path) => (isAbsolute(file) ? path : relative(process.cwd(), path)),

@@ -11,6 +11,7 @@ const FUNCTION_LINES = 40
 const MAY_IMPORT: Record<string, string[]> = {
   'main.ts': ['cli', 'demo', 'keeper', 'base'],
   'front-process.ts': ['session.ts', 'front', 'gate', 'login', 'relay', 'pop3', 'base'],
+  'compiler-process.ts': ['compiler', 'base'],
   'session.ts': ['front', 'gate', 'login', 'relay', 'pop3', 'policy', 'audit', 'metrics', 'base'],
   front: ['pop3', 'policy', 'audit', 'metrics', 'base'],
   gate: ['pop3', 'policy', 'audit', 'metrics', 'base'],

@@ -56,6 +56,8 @@ export function everyEvent(text: string): AuditEvent[] {
     { stream: 'admin', action: 'certificate-loaded', name: text, notAfter: text, fingerprint: text },
     { stream: 'admin', action: 'certificate-expiring', name: text, notAfter: text, fingerprint: text },
     { stream: 'admin', action: 'certificate-rejected', name: text, reason: text },
+    { stream: 'admin', action: 'feed-updated', feed: text, entries: 3, before: null, unread: 1 },
+    { stream: 'admin', action: 'feed-failed', feed: text, reason: text },
     { stream: 'admin', action: 'backend-up', backend: text, address: text },
     { stream: 'admin', action: 'backend-down', backend: text, address: text, reason: text },
     { stream: 'admin', action: 'audit-repaired', file: text, bytes: 3 },

@@ -39,7 +39,7 @@ function snapshot(minVersion: Snapshot['minVersion'] = 'TLSv1.2'): Snapshot {
     ],
     minVersion,
     backends: [],
-    gate: { networks: null },
+    gate: { networks: null, reputation: null },
     onDeny: 'drop',
     limits: { loginTimeMs: 60_000, idleTimeMs: 600_000, connections: 100 },
   }

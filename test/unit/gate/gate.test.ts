@@ -3,7 +3,10 @@ import { earlyVerdict } from '../../../src/gate/gate.ts'
 import { address, gate, NOW } from './lists.ts'
 
 test('a gate without checks passes everybody', () => {
-  expect(earlyVerdict({ networks: null }, address('192.0.2.1'), NOW)).toEqual({ verdict: { say: 'pass' }, would: [] })
+  expect(earlyVerdict({ networks: null, reputation: null }, address('192.0.2.1'), NOW)).toEqual({
+    verdict: { say: 'pass' },
+    would: [],
+  })
 })
 
 test('each verdict is of its moment: a denial ends with its entry', () => {

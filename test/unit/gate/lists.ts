@@ -17,5 +17,5 @@ export function list(...lines: string[]): CompiledList {
 }
 
 export function gate(mode: 'enforce' | 'monitor', allow: string[], deny: string[]): CompiledGate {
-  return { networks: { mode, allow: list(...allow), deny: list(...deny) } }
+  return { networks: { mode, allow: list(...allow), deny: list(...deny) }, reputation: null }
 }

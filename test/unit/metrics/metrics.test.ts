@@ -9,7 +9,13 @@ let users: Record<string, number>
 
 beforeEach(() => {
   users = { enrolled: 12, pending: 3 }
-  metrics = createMetrics({ fronts: () => 2, sessionsActive: () => 7, auditLagSeconds: () => 0.25, users: () => users })
+  metrics = createMetrics({
+    fronts: () => 2,
+    sessionsActive: () => 7,
+    auditLagSeconds: () => 0.25,
+    users: () => users,
+    feedAges: () => ({ 'drop-v4': 60 }),
+  })
 })
 
 async function lines(): Promise<string[]> {
@@ -38,6 +44,7 @@ describe('the names of the contract', () => {
       'postern_certificate_expiry_timestamp_seconds gauge',
       'postern_connections_total counter',
       'postern_denied_total counter',
+      'postern_feed_age_seconds gauge',
       'postern_fronts gauge',
       'postern_login_seconds histogram',
       'postern_logins_total counter',

@@ -35,7 +35,7 @@ admin: { listen: off, token: hunter2 }
         capabilities: null,
       },
     ],
-    gate: { networks: policies.networks },
+    gate: { networks: policies.networks, reputation: null },
     onDeny: 'say',
     limits: { loginTimeMs: 30_000, idleTimeMs: 660_000, connections: 500 },
   })

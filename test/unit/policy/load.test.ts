@@ -81,7 +81,9 @@ describe('an allow that is there and empty is a fault', () => {
 
   test('a deny without entries denies nobody', async () => {
     const { policies } = await good({ 'networks.yaml': 'deny: []\n' })
-    expect(earlyVerdict({ networks: policies.networks }, address('192.0.2.1'), NOW).verdict).toEqual({ say: 'pass' })
+    expect(earlyVerdict({ networks: policies.networks, reputation: null }, address('192.0.2.1'), NOW).verdict).toEqual({
+      say: 'pass',
+    })
   })
 })
 
@@ -91,13 +93,15 @@ test('the lists of networks.yaml reach the gate, with names relative to the fold
     'lists/office.txt': '#\n198.51.100.0/24\n',
   })
   expect(policies.networks?.mode).toBe('monitor')
-  expect(earlyVerdict({ networks: policies.networks }, address('198.51.100.7'), NOW).verdict).toEqual({
-    say: 'admit',
-    by: { file: 'lists/office.txt', line: 2, rule: 'networks.allow' },
-  })
-  expect(earlyVerdict({ networks: policies.networks }, address('::ffff:192.0.2.9'), NOW).would).toEqual([
-    { file: 'lists/denied.txt', line: 1, rule: 'networks.deny' },
-  ])
+  expect(earlyVerdict({ networks: policies.networks, reputation: null }, address('198.51.100.7'), NOW).verdict).toEqual(
+    {
+      say: 'admit',
+      by: { file: 'lists/office.txt', line: 2, rule: 'networks.allow' },
+    },
+  )
+  expect(
+    earlyVerdict({ networks: policies.networks, reputation: null }, address('::ffff:192.0.2.9'), NOW).would,
+  ).toEqual([{ file: 'lists/denied.txt', line: 1, rule: 'networks.deny' }])
 })
 
 test('all faults of all files are told at once, file by file and line by line', async () => {
