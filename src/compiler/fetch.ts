@@ -8,7 +8,7 @@ import { request as secureRequest } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import { gunzipSync } from 'node:zlib'
-import { isPrivate, parseAddress } from '../base/ip.ts'
+import { type Address, isPrivate, parseAddress } from '../base/ip.ts'
 import { FEED_BODY_MAX, FEED_FETCH_DEADLINE_MS, FEED_NOTE_MAX, FEED_REDIRECTS_MAX } from '../base/limits.ts'
 import type { FetchJob } from './job.ts'
 
@@ -22,13 +22,17 @@ class FetchError extends Error {}
 
 type Wanted = Pick<FetchJob, 'url' | 'etag' | 'lastModified' | 'ca'>
 /** Where a redirect led, and what the first host was like. */
-type Hop = { url: URL; first: URL; wasPrivate: boolean | null }
+type Hop = { url: URL; first: URL; wasInside: boolean | null }
 
 /**
  * Needs the address and the validators of the copy in force; gives the body, unpacked, or that it did not change, or why
- * there is none. `deadlineMs` is over all of it. Never rejects.
+ * there is none. `deadlineMs` is over all of it; `isInside` tells addresses that no stranger may send us to. Never rejects.
  */
-export async function fetchBody(wanted: Wanted, deadlineMs = FEED_FETCH_DEADLINE_MS): Promise<Fetched> {
+export async function fetchBody(
+  wanted: Wanted,
+  deadlineMs = FEED_FETCH_DEADLINE_MS,
+  isInside: (address: Address) => boolean = isPrivate,
+): Promise<Fetched> {
   const stop = AbortSignal.timeout(deadlineMs)
   const late = new Promise<never>((_, reject) => {
     stop.addEventListener('abort', () => {
@@ -36,17 +40,21 @@ export async function fetchBody(wanted: Wanted, deadlineMs = FEED_FETCH_DEADLINE
     })
   })
   try {
-    return await Promise.race([follow(wanted, stop), late])
+    return await Promise.race([follow(wanted, isInside, stop), late])
   } catch (error) {
     return { at: 'failed', reason: reasonOf(error) }
   }
 }
 
-async function follow(wanted: Wanted, stop: AbortSignal): Promise<Fetched> {
+async function follow(wanted: Wanted, isInside: (address: Address) => boolean, stop: AbortSignal): Promise<Fetched> {
   const first = new URL(wanted.url)
-  let hop: Hop = { url: first, first, wasPrivate: null }
+  let hop: Hop = { url: first, first, wasInside: null }
   for (let redirects = 0; ; redirects++) {
-    const { response, isPrivate: here } = await ask(hop, wanted, stop)
+    const { parsed: address, lookup: found } = await resolve(hop.url)
+    const inside = isInside(address)
+    // Attack: a feed's server sends us to a neighbour that only this machine can reach.
+    if (inside && hop.wasInside === false) throw new FetchError('redirects to a private address')
+    const response = await ask(hop, wanted, found, stop)
     const { statusCode = 0, headers } = response
     if (statusCode === 200) return take(response)
     response.destroy()
@@ -56,7 +64,7 @@ async function follow(wanted: Wanted, stop: AbortSignal): Promise<Fetched> {
     }
     if (![301, 302, 303, 307, 308].includes(statusCode)) throw new FetchError(`answers ${statusCode}`)
     if (redirects >= FEED_REDIRECTS_MAX) throw new FetchError(`redirects more than ${FEED_REDIRECTS_MAX} times`)
-    hop = { url: target(headers.location, hop.url), first, wasPrivate: hop.wasPrivate ?? here }
+    hop = { url: target(headers.location, hop.url), first, wasInside: hop.wasInside ?? inside }
   }
 }
 
@@ -70,21 +78,17 @@ function target(location: string | undefined, from: URL): URL {
 
 /** Sends the request and gives the head of the answer. */
 async function ask(
-  hop: Hop,
+  { url, first }: Hop,
   wanted: Wanted,
+  found: LookupFunction,
   stop: AbortSignal,
-): Promise<{ response: IncomingMessage; isPrivate: boolean }> {
-  const { url, first } = hop
-  const address = await resolve(url)
-  const inside = isPrivate(address.parsed)
-  // Attack: a feed's server sends us to a neighbour that only this machine can reach.
-  if (inside && hop.wasPrivate === false) throw new FetchError('redirects to a private address')
+): Promise<IncomingMessage> {
   const options: RequestOptions & { ca?: string[] } = {
     method: 'GET',
     agent: false,
     signal: stop,
     maxHeaderSize: FEED_NOTE_MAX / 4,
-    lookup: address.lookup,
+    lookup: found,
     headers: {
       'user-agent': 'postern',
       accept: '*/*',
@@ -99,10 +103,9 @@ async function ask(
   const send = url.protocol === 'https:' ? secureRequest : plainRequest
   const bare = new URL(url)
   bare.username = bare.password = ''
-  const response = await new Promise<IncomingMessage>((answered, failed) => {
+  return new Promise((answered, failed) => {
     send(bare, options, answered).on('error', failed).end()
   })
-  return { response, isPrivate: inside }
 }
 
 /** Looked up here and not while connecting, so that the address that is judged is the one that is used. */

@@ -18,6 +18,9 @@ export type Wanted = {
   postern?: Policy
   login?: Policy
   networks?: Policy
+  reputation?: Policy
+  /** More files of the policy folder, such as lists. */
+  files?: Record<string, string>
   environment?: Record<string, string>
 }
 
@@ -134,7 +137,7 @@ export async function writePolicies(folder: string, wanted: Wanted): Promise<voi
     listeners: [{ name: 'outside', address: '127.0.0.1:0' }],
     tls: { certificates: [{ cert: 'tls/cert.pem', key: 'tls/key.pem' }] },
     backends: [{ name: 'old-mail', addresses: [`127.0.0.1:${wanted.backendPort}`] }],
-    checks: ['networks'],
+    checks: wanted.reputation === undefined ? ['networks'] : ['networks', 'reputation'],
     processes: { fronts: 2, user: 'nobody' },
     limits: { drain_time: '2s' },
     admin: { listen: 'off' },
@@ -142,6 +145,8 @@ export async function writePolicies(folder: string, wanted: Wanted): Promise<voi
   })
   write('login.yaml', { second_factor: { required_for: 'all' }, failures: { reply_after: '100ms' }, ...wanted.login })
   write('networks.yaml', { mode: 'enforce', ...wanted.networks })
+  if (wanted.reputation !== undefined) write('reputation.yaml', wanted.reputation)
+  for (const [name, text] of Object.entries(wanted.files ?? {})) writeFileSync(join(policies, name), text)
 }
 
 function listen(child: ChildProcess): { out: string; err: string } {
