@@ -22,6 +22,7 @@ export type CompilerOptions = {
   /** Whom the process becomes; null when the keeper has no root to give up. */
   identity: Identity | null
   deadlineMs?: number
+  heapMiB?: number
   /** For tests: what runs in its place, with its powers. */
   program?: { file: string; folder: string }
 }
@@ -39,7 +40,7 @@ export async function compileApart(jobs: Job[], options: CompilerOptions): Promi
       `--allow-fs-read=${program?.folder ?? CODE}*`,
       '--disable-sigusr1',
       '--disable-warning=ExperimentalWarning',
-      `--max-old-space-size=${COMPILER_HEAP_MIB}`,
+      `--max-old-space-size=${options.heapMiB ?? COMPILER_HEAP_MIB}`,
       program?.file ?? COMPILER,
       ...(identity === null ? [] : [String(identity.uid), String(identity.gid)]),
     ],

@@ -1,5 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:tls'
+import { connect } from 'node:net'
+import { connect as secure } from 'node:tls'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -55,7 +56,9 @@ afterAll(async () => {
 
 /** The greeting that a client gets from one of the loopback's addresses, or '' when it is turned away. */
 async function greeted(localAddress: string): Promise<string> {
-  const socket = connect({ port: postern.port, host: '127.0.0.1', localAddress, rejectUnauthorized: false })
+  const bare = connect({ port: postern.port, host: '127.0.0.1', localAddress })
+  bare.on('error', () => undefined)
+  const socket = secure({ socket: bare, rejectUnauthorized: false })
   socket.on('error', () => undefined)
   let said = ''
   socket.on('data', (bytes: Buffer) => {

@@ -1,6 +1,6 @@
 /** A local https server that gives feeds, well or badly. */
-import { createServer, type Server as PlainServer } from 'node:http'
-import { createServer as createSecureServer, type RequestListener } from 'node:https'
+import { createServer, type RequestListener, type Server as PlainServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { testCertificate } from './certificate.ts'
 

@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib'
-import type { RequestListener } from 'node:https'
+import type { RequestListener } from 'node:http'
 import { createServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { AddressInfo } from 'node:net'
