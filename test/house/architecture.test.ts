@@ -57,6 +57,10 @@ const BREACHES: Record<keyof typeof RULES, Source[]> = {
     { path: 'src/front-process.ts', text: `import { x } from './base/planted.ts'` },
     { path: 'src/base/planted.ts', text: `import { readFileSync } from 'node:fs'\nimport { z } from 'zod'` },
   ],
+  'the compiler opens no file, starts no program and loads no package': [
+    { path: 'src/compiler-process.ts', text: `import { x } from './compiler/planted.ts'` },
+    { path: 'src/compiler/planted.ts', text: `import { spawn } from 'node:child_process'\nimport { z } from 'zod'` },
+  ],
   'a file is read in one sitting': [{ path: 'src/base/planted.ts', text: '// line\n'.repeat(301) }],
   'a function fits on a screen': [
     { path: 'src/base/planted.ts', text: `function planted() {\n${'  work()\n'.repeat(39)}}\n` },
@@ -84,7 +88,7 @@ describe.each(Object.entries(RULES))('%s', (name, rule) => {
   })
 
   test.each(BREACHES[name] ?? [])('a planted breach goes red: $path', (planted) => {
-    const group = name.startsWith('a front') || name.startsWith('nothing') ? (BREACHES[name] ?? []) : [planted]
+    const group = /^(a front|the compiler|nothing)/.test(name) ? (BREACHES[name] ?? []) : [planted]
     const others = tree.filter(({ path }) => !group.some((one) => one.path === path))
     const before = rule(others).length
     expect(rule([...others, ...group.map(factsOf)]).length).toBeGreaterThan(before)

@@ -37,7 +37,21 @@ const CONTRACTS = ['src/gate/verdict.ts', 'src/audit/events.ts', 'src/keeper/mes
 const PURE = ['machine.ts', 'command.ts', 'verdict.ts', 'gate.ts', 'events.ts', 'failure.ts', 'tally.ts']
 
 /** What a process that reads strangers' bytes may use of Node: no files, no programs, no database. */
-const FRONT_MODULES = ['buffer', 'cluster', 'crypto', 'events', 'net', 'stream', 'timers/promises', 'tls', 'util']
+const HARMLESS_MODULES = [
+  'buffer',
+  'cluster',
+  'crypto',
+  'dns/promises',
+  'events',
+  'http',
+  'https',
+  'net',
+  'stream',
+  'timers/promises',
+  'tls',
+  'util',
+  'zlib',
+]
 
 /** Besides errors. */
 const CLASSES: Record<string, string> = {
@@ -59,6 +73,11 @@ export const RULES: Record<string, Rule> = {
   'a front opens no file, starts no program and loads no package': (all) =>
     each(reachable(all, 'src/front-process.ts'), (file) =>
       file.imports.filter(isPower).map(worded('runs in a front and may not import')),
+    ),
+
+  'the compiler opens no file, starts no program and loads no package': (all) =>
+    each(reachable(all, 'src/compiler-process.ts'), (file) =>
+      file.imports.filter(isPower).map(worded('runs in the compiler and may not import')),
     ),
 
   'a file is read in one sitting': (all) =>
@@ -129,7 +148,7 @@ function crosses(file: Facts): (one: Import) => boolean {
 
 function isPower({ from, to, typeOnly }: Import): boolean {
   if (to !== null || typeOnly) return false
-  return !from.startsWith('node:') || !FRONT_MODULES.includes(from.slice('node:'.length))
+  return !from.startsWith('node:') || !HARMLESS_MODULES.includes(from.slice('node:'.length))
 }
 
 /** Every file whose code a process loads that starts at `entry`: types are gone by then. */
