@@ -45,7 +45,7 @@ export function compileLists(lists: readonly NamedList[]): CompiledList {
 }
 
 /** See {@link CompiledList.v4Index}: with it a search looks at the few ranges of one /16 instead of at all. */
-export function indexOf16(from: Uint32Array): Uint32Array {
+function indexOf16(from: Uint32Array): Uint32Array {
   if (from.length < LIST_INDEX_LEAST) return new Uint32Array(0)
   const index = new Uint32Array(65_537)
   let before = 0
