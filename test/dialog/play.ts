@@ -52,7 +52,7 @@ export async function play({ settings, steps }: Dialogue): Promise<void> {
 async function perform(stage: Stage, step: Numbered): Promise<void> {
   const { postern, server } = stage
   const bytes = (text: string, newline: boolean) =>
-    Buffer.concat([bytesOf(text, (steps) => postern.code(USER, steps)), Buffer.from(newline ? '\r\n' : '')])
+    Buffer.concat([bytesOf(text, codesOf(postern)), Buffer.from(newline ? '\r\n' : '')])
   switch (step.do) {
     case 'send':
       return void (await clientOf(stage, step.client)).socket.write(bytes(step.text, step.newline))
@@ -81,6 +81,11 @@ async function perform(stage: Stage, step: Numbered): Promise<void> {
       return expectAudit(stage, step.stream, step.words)
   }
 }
+
+const codesOf = (postern: Running) => ({
+  code: (steps: number) => postern.code(USER, steps),
+  recovery: (index: number) => postern.recoveryCode(USER, index),
+})
 
 async function clientOf(stage: Stage, id: number): Promise<Client> {
   const standing = stage.clients.get(id)
@@ -121,7 +126,7 @@ async function actClient(stage: Stage, id: number, act: string): Promise<void> {
       return void (await delay(Number(rest)))
     // Cut at every byte: each goes as a TLS record of its own.
     case 'bytewise':
-      for (const byte of bytesOf(rest, (steps) => stage.postern.code(USER, steps))) {
+      for (const byte of bytesOf(rest, codesOf(stage.postern))) {
         client.socket.write(Buffer.of(byte))
         await delay(1)
       }

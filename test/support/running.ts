@@ -34,6 +34,8 @@ export type Running = {
   enroll(user: string): Promise<void>
   /** The code of this moment, or of so many steps away. */
   code(user: string, steps?: number): string
+  /** One of the ten that the enrolment gave. */
+  recoveryCode(user: string, index: number): string
   /** Whole lines that are in a stream by now. */
   audit(stream: string): Line[]
   cli(...args: string[]): Promise<Ran>
@@ -65,6 +67,7 @@ export async function startPostern(wanted: Wanted): Promise<Running> {
   })
   const said = listen(child)
   const seeds = new Map<string, Buffer>()
+  const recovery = new Map<string, string[]>()
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
   const cli = (...args: string[]) => run([...args, '-c', config], environment)
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
@@ -86,10 +89,12 @@ export async function startPostern(wanted: Wanted): Promise<Running> {
       stop,
       async enroll(user) {
         const answered = await askServer(join(folder, 'state'), 'user.enroll', { user, replace: false })
-        const { otpauth } = answered?.result as { otpauth: string }
+        const { otpauth, recovery_codes } = answered?.result as { otpauth: string; recovery_codes: string[] }
+        recovery.set(user, recovery_codes)
         seeds.set(user, fromBase32(new URL(otpauth).searchParams.get('secret') ?? ''))
       },
       code: (user, steps = 0) => totp(seeds.get(user) ?? Buffer.alloc(0), Math.floor(Date.now() / 30_000) + steps),
+      recoveryCode: (user, index) => recovery.get(user)?.[index] ?? '',
       audit: (stream) => readStream(join(folder, 'state/audit', `${stream}.jsonl`)),
       fronts: () => childrenOf(child.pid ?? 0),
       async close() {
