@@ -19,6 +19,8 @@ export type Wanted = {
   login?: Policy
   networks?: Policy
   environment?: Record<string, string>
+  /** The folder of one that ended: the same policies and the same state. */
+  folder?: string
 }
 
 export type Line = { '@timestamp': string; event: { action: string; reason?: string } } & Record<string, unknown>
@@ -57,9 +59,9 @@ export async function until<T>(what: string, found: () => T | null | undefined |
 
 /** Starts it and waits until it listens. Throws with its log when it does not. */
 export async function startPostern(wanted: Wanted): Promise<Running> {
-  const folder = mkdtempSync(join(tmpdir(), 'postern-test-'))
+  const folder = wanted.folder ?? mkdtempSync(join(tmpdir(), 'postern-test-'))
   const config = join(folder, 'policies/postern.yaml')
-  await writePolicies(folder, wanted)
+  if (wanted.folder === undefined) await writePolicies(folder, wanted)
   const environment = { ...process.env, ...wanted.environment }
   const child = spawn(process.execPath, [LAUNCHER, 'serve', '-c', config], {
     env: environment,
