@@ -64,7 +64,7 @@ export async function buildRig(file: string): Promise<Rig> {
 
 /** Everything but the policies, which are put in when they are known to be good. */
 function wire(log: Log, resources: Resources): Rig {
-  const { store, keys, journal } = resources
+  const { journal } = resources
   const metrics: Metrics = createMetrics({
     fronts: () => rig.supervisor?.fronts().length ?? 0,
     sessionsActive: () => rig.sessions.active().length,
@@ -75,26 +75,6 @@ function wire(log: Log, resources: Resources): Rig {
     metrics.observe(event)
     journal.write(event)
   }
-  const judge = createJudge({
-    store,
-    keys,
-    clock: systemClock,
-    policy: () => rig.force.current().login,
-    emit,
-    durable: () => journal.durable(),
-    opened: (id, { user, backend }) => {
-      rig.sessions.loggedIn(id, user, backend)
-    },
-    broken: (error) => {
-      rig.storeFault = error instanceof Error ? error.message : String(error)
-      log.error(`a login could not be judged: ${rig.storeFault}`)
-    },
-    breach: (session, what) => {
-      log.error({ session }, `a front broke the protocol: ${what}`)
-      const front = rig.supervisor?.fronts().find(({ id }) => id === rig.sessions.frontOf(session))
-      front?.kill(what)
-    },
-  })
   const backends = watchBackends(
     () => rig.supervisor?.fronts().at(-1),
     () => {
@@ -109,7 +89,7 @@ function wire(log: Log, resources: Resources): Rig {
     sessions: sessionTable(emit),
     backends,
     force: undefined as unknown as InForce,
-    judge,
+    judge: judgeOf(resources, log, emit, () => rig),
     emit,
     ceilings: () => ceilingsOf(rig.force.current()),
     supervisor: null,
@@ -119,6 +99,33 @@ function wire(log: Log, resources: Resources): Rig {
     users: {},
   }
   return rig
+}
+
+function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'], rig: () => Rig): Judge {
+  return createJudge({
+    store,
+    keys,
+    clock: systemClock,
+    policy: () => rig().force.current().login,
+    emit,
+    durable: () => journal.durable(),
+    opened: (id, { user, backend }) => {
+      rig().sessions.loggedIn(id, user, backend)
+    },
+    broken: (error) => {
+      const text = error instanceof Error ? error.message : String(error)
+      rig().storeFault = text
+      log.error(`a login could not be judged: ${text}`)
+    },
+    breach: (session, what) => {
+      log.error({ session }, `a front broke the protocol: ${what}`)
+      const { supervisor, sessions } = rig()
+      supervisor
+        ?.fronts()
+        .find(({ id }) => id === sessions.frontOf(session))
+        ?.kill(what)
+    },
+  })
 }
 
 function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {

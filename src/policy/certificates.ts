@@ -73,10 +73,7 @@ function fit(
   const [own, ...issuers] = certificates
   const chain = certificates.map(String).join('')
   const privateKey = Buffer.from(key.export({ type: 'pkcs8', format: 'pem' }))
-  const misfit =
-    mismatch(own, issuers, key, at.key) ??
-    outOfOrder(certificates) ??
-    unusable(chain, privateKey)
+  const misfit = mismatch(own, issuers, key, at.key) ?? outOfOrder(certificates) ?? unusable(chain, privateKey)
   if (misfit !== null) return faulty(misfit)
   return parsed({
     ...files,
