@@ -50,6 +50,7 @@ export function clientEnded(run: Run): void {
   if (run.clientSide !== 'open') return
   because(run, 'client-closed')
   run.clientSide = 'ended'
+  run.watch.clientEnded()
   review(run)
 }
 

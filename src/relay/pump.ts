@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Ending, SessionCounts } from '../audit/events.ts'
 import { systemClock, type Clock } from '../base/clock.ts'
-import { AFTER_QUIT_MS, LINGER_MS, QUIT_DEADLINE_MS } from '../base/limits.ts'
+import { AFTER_QUIT_MS, CLIENT_ENDED_MS, LINGER_MS, QUIT_DEADLINE_MS } from '../base/limits.ts'
 import {
   clientEnded,
   clientSent,
@@ -28,10 +28,15 @@ import { watchSilence } from './silence.ts'
 /** What was carried since the last report: octets each way, messages retrieved, deletions confirmed. */
 export type Progress = { toClient: number; fromClient: number; retrieved: number; deleted: number }
 
-/** Milliseconds. `quit`: silence after a forwarded QUIT. `afterQuit`: from its answer to the server's close. */
-export type RelayDeadlines = { quit: number; afterQuit: number; linger: number }
+/** Milliseconds. `ended`: silence once the client has closed its side. `quit`: silence after a forwarded QUIT. `afterQuit`: from its answer to the server's close. */
+export type RelayDeadlines = { ended: number; quit: number; afterQuit: number; linger: number }
 
-const DEADLINES: RelayDeadlines = { quit: QUIT_DEADLINE_MS, afterQuit: AFTER_QUIT_MS, linger: LINGER_MS }
+const DEADLINES: RelayDeadlines = {
+  ended: CLIENT_ENDED_MS,
+  quit: QUIT_DEADLINE_MS,
+  afterQuit: AFTER_QUIT_MS,
+  linger: LINGER_MS,
+}
 
 export type RelayOptions = {
   /** What each side has sent behind the login. */

@@ -99,6 +99,14 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(here.old.lines).toEqual(['DELE 1', 'RETR 1', 'STAT'])
   })
 
+  test('a client that has closed its side and waits for a server that says nothing is not waited for as long as one that is there', async () => {
+    const here = await made({ transport, options: { idleMs: 60_000, deadlines: { ended: 300 } } })
+    here.client.end('RETR 1\r\n')
+    expect(await here.result).toMatchObject({ reason: 'client-closed' })
+    await here.old.ended()
+    expect(here.old.lines).toEqual(['RETR 1'])
+  })
+
   test('a client that vanishes after DELE leaves the server closed without QUIT', async () => {
     const here = await made({ transport, script: { on: proper } })
     here.client.write('DELE 1\r\n')
