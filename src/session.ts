@@ -12,21 +12,20 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Ending, SessionCounts } from './audit/events.ts'
 import type { Clock } from './base/clock.ts'
 import { parseAddress, type Address } from './base/ip.ts'
-import { HANDSHAKE_DEADLINE_MS } from './base/limits.ts'
+import { HANDSHAKE_DEADLINE_MS, LINGER_MS } from './base/limits.ts'
 import type { Level } from './base/log.ts'
-import { never } from './base/never.ts'
+import { part } from './base/parting.ts'
 import { reveal } from './base/secret.ts'
 import type { Budget, Handle } from './front/budget.ts'
 import type { DenialReport } from './front/denial-report.ts'
-import { sayFarewell } from './front/farewell.ts'
 import type { Secured, Terminator } from './front/tls.ts'
 import type { ToKeeper } from './front/to-keeper.ts'
 import { earlyVerdict } from './gate/gate.ts'
-import type { AuthenticateAnswer, BackendPlan, ListenerPlan, Snapshot } from './keeper/messages.ts'
+import type { AuthenticateAnswer, BackendPlan, ListenerPlan, SettleAnswer, Snapshot } from './keeper/messages.ts'
 import type { LoginVerdict } from './login/machine.ts'
 import { runLogin, type Attempt } from './login/run.ts'
 import { DENIED, TROUBLE } from './pop3/reply.ts'
-import { loginBackend, type Proven } from './relay/backend.ts'
+import { loginBackend, type BackendLogin, type Proven } from './relay/backend.ts'
 import { outcomeOf } from './relay/failure.ts'
 import { relay, type Progress } from './relay/pump.ts'
 
@@ -44,6 +43,9 @@ export type House = {
   relayed(progress: Progress): void
   log(level: Level, text: string): void
 }
+
+/** How long a client may take over our last words. */
+const LAST_WORDS = { flushMs: LINGER_MS, lingerMs: LINGER_MS }
 
 /** How a connection ended. Counts only where a login was proven. */
 type End = { reason: Ending; counts?: SessionCounts }
@@ -115,7 +117,10 @@ async function isTurnedAway(
     const secured = await house
       .tls()
       .secure(socket, AbortSignal.any([stop, AbortSignal.timeout(HANDSHAKE_DEADLINE_MS)]))
-    if (secured.at === 'secured') await sayFarewell(secured.socket, verdict.say === 'unsure' ? TROUBLE : DENIED)
+    if (secured.at === 'secured') {
+      secured.socket.on('error', () => undefined).write(verdict.say === 'unsure' ? TROUBLE : DENIED)
+      await part(secured.socket, LAST_WORDS)
+    }
   }
   return true
 }
@@ -148,7 +153,7 @@ async function converse(socket: Socket, id: string, house: House, handle: Handle
   })
   if (login.at === 'over') {
     proven.server?.socket.destroy()
-    await sayFarewell(secured.socket, null)
+    await part(secured.socket, LAST_WORDS)
     return {
       reason: login.reason === 'violation' ? 'too-many-failures' : login.reason,
       ...(proven.server && NOTHING_DONE),
@@ -209,44 +214,39 @@ async function prove(
   house: House,
   gone: AbortSignal,
 ): Promise<Judged> {
-  const { token, username, password } = answer
+  const { token } = answer
   const plan = house.backend(answer.backend)
   if (plan === null) {
     const outcome = { at: 'unavailable', detail: 'this front does not know the backend' } as const
     await house.keeper.settle({ session: id, token, outcome })
     return TROUBLED
   }
-  const login = await loginBackend({
-    plan,
-    username: Buffer.from(username),
-    password: Buffer.from(password),
-    signal: gone,
-  })
+  const [username, password] = [Buffer.from(answer.username), Buffer.from(answer.password)]
+  const login = await loginBackend({ plan, username, password, signal: gone })
   // Nobody was refused and nobody is there to be let in: the end of the connection gives back what it held.
-  if (gone.aborted && (login.at === 'proven' || login.at === 'unavailable')) {
-    if (login.at === 'proven') login.socket.destroy()
-    return TROUBLED
-  }
-  try {
-    const settled = await house.keeper.settle({ session: id, token, outcome: outcomeOf(login) })
-    if (login.at === 'proven' && settled.say === 'welcome' && !gone.aborted) {
+  const isMoot = gone.aborted && (login.at === 'proven' || login.at === 'unavailable')
+  const settled = isMoot ? GONE : await settleOrLetGo({ session: id, token, outcome: outcomeOf(login) }, login, house)
+  if (login.at === 'proven') {
+    if (settled.say === 'welcome' && !gone.aborted) {
       return { verdict: { say: 'welcome', words: login.words }, server: login, backend: plan }
     }
-    if (login.at === 'proven') login.socket.destroy()
-    switch (settled.say) {
-      case 'refuse':
-        return await refuseAfter(settled.holdMs, gone)
-      case 'busy':
-      case 'trouble':
-        return login.at === 'busy' || login.at === 'unavailable'
-          ? turnedDown({ say: 'trouble', line: login.words })
-          : TROUBLED
-      case 'welcome':
-        // The client left while this was decided; or a keeper welcomed what was not proven. Neither gets a mailbox.
-        return TROUBLED
-      default:
-        return never(settled)
-    }
+    login.socket.destroy()
+    return TROUBLED
+  }
+  if (settled.say === 'refuse') return await refuseAfter(settled.holdMs, gone)
+  return login.at === 'refuted' ? TROUBLED : turnedDown({ say: 'trouble', line: login.words })
+}
+
+const GONE: SettleAnswer = { say: 'trouble' }
+
+/** A keeper that cannot settle must not leave a mailbox open behind it. */
+async function settleOrLetGo(
+  question: Parameters<ToKeeper['settle']>[0],
+  login: BackendLogin,
+  house: House,
+): Promise<SettleAnswer> {
+  try {
+    return await house.keeper.settle(question)
   } catch (error) {
     if (login.at === 'proven') login.socket.destroy()
     throw error

@@ -196,6 +196,12 @@ function certificateOf({
   return { name: clean(name), not_after: clean(notAfter), fingerprint: clean(fingerprint) }
 }
 
+function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-failed' }>): Fields {
+  if (event.action === 'feed-failed') return { name: clean(event.feed) }
+  const { feed, entries, before, unread } = event
+  return { name: clean(feed), entries, before: before ?? undefined, unread }
+}
+
 type Detailed = Extract<
   AuditEvent,
   { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' }
@@ -227,12 +233,9 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       return { certificate: certificateOf(event) }
     case 'certificate-rejected':
       return { certificate: { name: clean(event.name) } }
-    case 'feed-updated': {
-      const { feed, entries, before, unread } = event
-      return { feed: { name: clean(feed), entries, before: before ?? undefined, unread } }
-    }
+    case 'feed-updated':
     case 'feed-failed':
-      return { feed: { name: clean(event.feed) } }
+      return { feed: feedOf(event) }
     case 'backend-up':
     case 'backend-down':
       return { backend: clean(event.backend), address: clean(event.address) }

@@ -1,22 +1,21 @@
 /** The keeper's parts, wired to each other. Nothing listens yet when it is built. */
-import { randomBytes, randomInt } from 'node:crypto'
-import { getCACertificates } from 'node:tls'
+import { randomBytes } from 'node:crypto'
 import type { AuditEvent } from '../audit/events.ts'
 import { systemClock } from '../base/clock.ts'
 import { PER_ADDRESS_SHARE } from '../base/limits.ts'
 import { createLog, type Log } from '../base/log.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
 import { watchBackends, type Backends } from './backends.ts'
-import { compileApart, rememberingCompile } from './compiler.ts'
 import { createDelivery, type Delivery } from './delivery.ts'
 import { takeEnvironment } from './environment.ts'
-import { createFeeds, type Feeds } from './feeds.ts'
+import type { Feeds } from './feeds.ts'
+import { createFeedsApart, compileApartAs } from './helpers.ts'
 import { putInForce, readPolicies, type InForce, type PolicySet } from './in-force.ts'
 import { createJudge, type Judge } from './judge.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
 import { openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
-import { frontIdentity, type Supervisor } from './supervise.ts'
+import type { Supervisor } from './supervise.ts'
 
 export type Rig = {
   log: Log
@@ -45,7 +44,7 @@ const TICKET_KEYS_LENGTH = 48
 /** Reads the policies, takes lock, key, store and journal, and wires the rest. Throws one line; holds nothing then. */
 export async function buildRig(file: string): Promise<Rig> {
   const environment = takeEnvironment()
-  const compileAs = rememberingCompile((jobs, user) => compileApart(jobs, { identity: helperIdentity(user) }))
+  const compileAs = compileApartAs()
   const first = await readPolicies(file, environment, compileAs)
   const { log: wanted } = first.policies.postern
   const log = createLog(wanted.level, wanted.format)
@@ -74,7 +73,7 @@ export async function buildRig(file: string): Promise<Rig> {
 
 /** Everything but the policies, which are put in when they are known to be good. */
 function wire(log: Log, resources: Resources): Rig {
-  const { store, keys, journal } = resources
+  const { journal } = resources
   const metrics: Metrics = createMetrics({
     fronts: () => rig.supervisor?.fronts().length ?? 0,
     sessionsActive: () => rig.sessions.active().length,
@@ -87,26 +86,6 @@ function wire(log: Log, resources: Resources): Rig {
     metrics.observe(event)
     journal.write(event)
   }
-  const judge = createJudge({
-    store,
-    keys,
-    clock: systemClock,
-    policy: () => rig.force.current().login,
-    emit,
-    durable: () => journal.durable(),
-    opened: (id, { user, backend }) => {
-      rig.sessions.loggedIn(id, user, backend)
-    },
-    broken: (error) => {
-      rig.storeFault = error instanceof Error ? error.message : String(error)
-      log.error(`a login could not be judged: ${rig.storeFault}`)
-    },
-    breach: (session, what) => {
-      log.error({ session }, `a front broke the protocol: ${what}`)
-      const front = rig.supervisor?.fronts().find(({ id }) => id === rig.sessions.frontOf(session))
-      front?.kill(what)
-    },
-  })
   const backends = watchBackends(
     () => rig.supervisor?.fronts().at(-1),
     () => {
@@ -121,11 +100,11 @@ function wire(log: Log, resources: Resources): Rig {
     sessions: sessionTable(emit),
     backends,
     force: undefined as unknown as InForce,
-    feeds: feedsOf(log, emit, () => {
+    feeds: createFeedsApart(log, emit, () => {
       sendSnapshot(rig)
     }),
     delivery: createDelivery(() => snapshotOf(rig)),
-    judge,
+    judge: judgeOf(resources, log, emit, () => rig),
     emit,
     ceilings: () => ceilingsOf(rig.force.current()),
     supervisor: null,
@@ -137,33 +116,31 @@ function wire(log: Log, resources: Resources): Rig {
   return rig
 }
 
-function feedsOf(log: Log, emit: Rig['emit'], changed: () => void): Feeds {
-  return createFeeds({
+function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'], rig: () => Rig): Judge {
+  return createJudge({
+    store,
+    keys,
     clock: systemClock,
-    log,
+    policy: () => rig().force.current().login,
     emit,
-    changed,
-    run: async (job, user) => {
-      const [made] = await compileApart([job], { identity: helperIdentity(user) })
-      return made ?? { at: 'failed', reason: 'no answer' }
+    durable: () => journal.durable(),
+    opened: (id, { user, backend }) => {
+      rig().sessions.loggedIn(id, user, backend)
     },
-    // What NODE_EXTRA_CA_CERTS names: the compiler has no environment and opens no file.
-    ca: getCACertificates('extra'),
-    random: () => randomInt(2 ** 32) / 2 ** 32,
-    later: (ms, run) => {
-      const timer = setTimeout(run, ms).unref()
-      return () => clearTimeout(timer)
+    broken: (error) => {
+      const text = error instanceof Error ? error.message : String(error)
+      rig().storeFault = text
+      log.error(`a login could not be judged: ${text}`)
+    },
+    breach: (session, what) => {
+      log.error({ session }, `a front broke the protocol: ${what}`)
+      const { supervisor, sessions } = rig()
+      supervisor
+        ?.fronts()
+        .find(({ id }) => id === sessions.frontOf(session))
+        ?.kill(what)
     },
   })
-}
-
-const identities = new Map<string, ReturnType<typeof frontIdentity>>()
-
-/** Whom helper processes become. The start of the fronts warns of a user that is not there. */
-function helperIdentity(user: string): ReturnType<typeof frontIdentity> {
-  const known = identities.get(user) ?? frontIdentity(user, () => undefined)
-  identities.set(user, known)
-  return known
 }
 
 function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {

@@ -34,13 +34,16 @@ function ear(socket: Socket | TLSSocket): Ear {
 
 export type Client = { socket: TLSSocket | Socket; ear: Ear; raw: Socket }
 
-/** Connects a client; without TLS when `version` is `none`. */
-export async function openClient(
-  port: number,
-  version: SecureVersion | 'none' = 'TLSv1.3',
-  ciphers?: string,
-): Promise<Client> {
-  const raw = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+export type ClientOptions = {
+  version?: SecureVersion | 'none' | undefined
+  ciphers?: string | undefined
+  from?: string
+}
+
+/** Connects a client, from a loopback address; without TLS when `version` is `none`. */
+export async function openClient(port: number, options: ClientOptions = {}): Promise<Client> {
+  const { version = 'TLSv1.3', ciphers, from = '127.0.0.1' } = options
+  const raw = connectPlain({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true, noDelay: true })
   raw.on('error', () => undefined)
   if (version === 'none') return { socket: raw, ear: ear(raw), raw }
   const socket = connect({
