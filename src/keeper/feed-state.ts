@@ -43,6 +43,11 @@ export function waitOf({ refreshMs, note, failures }: Held, now: number, random:
   return Math.min(Math.max(due, FEED_RETRY_MS * random), refreshMs * (1 + FEED_JITTER))
 }
 
+/** Tells whether a feed that never had a list refuses everybody. */
+export function blocksWithout({ mode, onError }: FeedPolicy, isEnforced: boolean): boolean {
+  return isEnforced && mode === 'enforce' && onError === 'deny'
+}
+
 /** Gives a feed's state; `isEnforced`: of the check as a whole. */
 export function stateOf(feed: FeedPolicy, one: Held | null, isEnforced: boolean, now: number): FeedState {
   const { name, mode, source } = feed
@@ -52,7 +57,7 @@ export function stateOf(feed: FeedPolicy, one: Held | null, isEnforced: boolean,
   }
   const { note, list, failed } = one ?? { note: null, list: null, failed: null }
   if (note === null || list === null) {
-    const blocks = isEnforced && mode === 'enforce' && feed.onError === 'deny'
+    const blocks = blocksWithout(feed, isEnforced)
     return { name, mode, state: 'missing', age: null, entries: 0, failed, blocks }
   }
   const age = Math.max(0, now - note.confirmed)

@@ -13,7 +13,7 @@ import { relative } from 'node:path'
 import type { Policies } from '../policy/load.ts'
 import { copyOf, type FeedPolicy, gateOf } from '../policy/reputation.ts'
 import { readCopy, writeCopy } from './feed-copy.ts'
-import { type FeedState, type Held, isShort, stateOf, waitOf } from './feed-state.ts'
+import { blocksWithout, type FeedState, type Held, isShort, stateOf, waitOf } from './feed-state.ts'
 
 export type Feeds = {
   /**
@@ -50,6 +50,8 @@ export function createFeeds(context: FeedsContext): Feeds {
   const { clock, emit, log } = context
   const held = new Map<string, Held>()
   const slots = createSlots(FETCHES_AT_ONCE)
+  // Apart from the fetches: a server that hangs must not hold up a reload.
+  const recalls = createSlots(FETCHES_AT_ONCE)
   let policies: Policies | null = null
   let memo: { from: CompiledGate; gate: CompiledGate } | null = null
 
@@ -96,11 +98,12 @@ export function createFeeds(context: FeedsContext): Feeds {
         const one = heldOf(set, feed)
         return one === null ? [] : [{ feed, one }]
       })
-      await Promise.all(feeds.map(({ one }) => (one.list === null ? recall(context, one) : undefined)))
+      const unknown = feeds.filter(({ one }) => one.list === null)
+      await Promise.all(unknown.map(({ one }) => recalls(() => recall(context, one))))
       const first = feeds.filter(({ one }) => one.list === null).map(({ one }) => fetch(one))
       await within(FEED_FIRST_MS, 'first fetch', Promise.all(first)).catch(() => undefined)
       return feeds
-        .filter(({ feed, one }) => one.list === null && feed.onError === 'deny')
+        .filter(({ feed, one }) => one.list === null && blocksWithout(feed, set.reputation?.mode === 'enforce'))
         .map(({ feed, one }) => ({ feed, reason: one.failed ?? 'the server has not answered yet' }))
     },
     use(set) {

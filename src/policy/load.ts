@@ -219,7 +219,7 @@ async function openCheck<T>(
 ): Promise<(Opened & { value: T }) | null> {
   const opened = await open(reading, join(reading.folder, kind), `\`checks\` of ${by} names it`)
   const value = opened && examineFile(reading, opened, kind, schema)
-  return opened && value ? { ...opened, value } : null
+  return opened !== null && value !== null ? { ...opened, value } : null
 }
 
 /** A backup or a thief that gets the state must not get the key to it along with it. */

@@ -284,7 +284,9 @@ describe('after a restart', () => {
 describe('a feed that never had a list', () => {
   test('is named before its policy is in force, unless it says `on_error: allow`', async () => {
     server = () => ({ at: 'failed', reason: 'the server answers 404' })
-    const missing = await manager().prepare(policies({}, { name: 'g', onError: 'allow' }))
+    const missing = await manager().prepare(
+      policies({}, { name: 'g', onError: 'allow' }, { name: 'h', mode: 'monitor' }),
+    )
     expect(missing.map(({ feed, reason }) => [feed.name, reason])).toEqual([['f', 'the server answers 404']])
   })
 
