@@ -10,7 +10,7 @@ import {
   FEED_FETCH_DEADLINE_MS,
 } from '../base/limits.ts'
 import { readAnswers } from '../compiler/answer.ts'
-import type { Compile, Job, Made, ParseJob } from '../compiler/job.ts'
+import { type Compile, type Job, type Made, type ParseJob, work } from '../compiler/job.ts'
 import { readFrame, toFrame } from '../compiler/wire.ts'
 import type { Identity } from './supervise.ts'
 
@@ -92,15 +92,21 @@ export function rememberingCompile(
     const mine = (now = new Map<string, Made>())
     const earlier = before
     return async (jobs) => {
-      const fresh = jobs.filter((job) => !earlier.has(keyOf(job)))
+      const fresh = jobs.filter((job) => !earlier.has(keyOf(job)) && !isEmpty(job))
       const made = fresh.length === 0 ? [] : await apart(fresh, user)
       return jobs.map((job): Made => {
+        if (isEmpty(job)) return work(job)
         const one = earlier.get(keyOf(job)) ?? made[fresh.indexOf(job)] ?? { at: 'failed', reason: 'not compiled' }
         if (one.at !== 'failed') mine.set(keyOf(job), one)
         return one
       })
     }
   }
+}
+
+/** A list without files needs no process. */
+function isEmpty(job: ParseJob): boolean {
+  return job.do === 'lists' && job.sources.length === 0
 }
 
 function keyOf(job: ParseJob): string {

@@ -146,3 +146,28 @@ test('a server whose feed was never fetched says that it lets nobody in', async 
     await hollow.close()
   }
 })
+
+test('after a restart the copy on disk is in force, also when the feed server is gone', async () => {
+  const server = await startFeedServer((_, response) => response.end(FEED))
+  const wanted = {
+    backendPort: backend.port,
+    postern: { state: { path: join(folder, 'kept/state'), key_file: join(folder, 'kept/keys/master.key') } },
+    reputation: { feeds: [{ name: 'drop-v4', url: server.url }] },
+    environment: { NODE_EXTRA_CA_CERTS: join(folder, 'server.pem') },
+  }
+  writeFileSync(join(folder, 'server.pem'), server.ca)
+  const first = await startPostern(wanted)
+  expect((await statusOf(first)).feeds).toMatchObject([{ state: 'good', entries: 1 }])
+  await first.stop()
+  await first.close()
+  await server.close()
+  const second = await startPostern(wanted)
+  try {
+    expect(await statusOf(second)).toMatchObject({
+      healthy: true,
+      feeds: [{ state: 'good', entries: 1, failed: null }],
+    })
+  } finally {
+    await second.close()
+  }
+})
