@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test, vi } from 'vitest'
 import type { Job, Made, ParseJob } from '../../../src/compiler/job.ts'
 import { compileApart, rememberingCompile } from '../../../src/keeper/compiler.ts'
@@ -35,6 +36,34 @@ describe('the compiler', () => {
     expect(made).toMatchObject({ at: 'fetched', feed: { entries: 1, bad: 0 }, etag: null })
     expect(made?.at === 'fetched' && Buffer.from(made.body).toString()).toBe('192.0.2.0/24\n')
   })
+})
+
+/** The user that a process of ours runs as, whose command line holds `words`. */
+function userOf(words: string): number | null {
+  const read = (pid: string, file: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+    } catch {
+      return ''
+    }
+  }
+  const isOurs = (pid: string) => new RegExp(`^PPid:\\s+${process.pid}$`, 'm').test(read(pid, 'status'))
+  const pid = readdirSync('/proc').find(
+    (one) => /^\d+$/.test(one) && isOurs(one) && read(one, 'cmdline').includes(words),
+  )
+  return pid === undefined ? null : Number(/^Uid:\s+(\d+)/m.exec(read(pid, 'status'))?.[1])
+}
+
+test('the compiler gives up root before it reads what a stranger sends', async () => {
+  let seen: number | null = null
+  const server = await startFeedServer((_, response) => {
+    seen = userOf('compiler-process')
+    response.end('192.0.2.0/24\n')
+  })
+  const job: Job = { do: 'fetch', name: 'f', url: server.url, etag: null, lastModified: null, ca: [server.ca] }
+  await compileApart([job], { identity })
+  await server.close()
+  expect(seen).toBe(identity?.uid ?? process.getuid?.())
 })
 
 const program = {

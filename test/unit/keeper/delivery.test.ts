@@ -26,10 +26,13 @@ function fakeFront() {
   const heard: FromKeeper[] = []
   const parts = createParts()
   let got: Snapshot | null = null
+  const all: Snapshot[] = []
   const take = (message: FromKeeper) => {
     heard.push(structuredClone(message))
     if (message.kind === 'part') parts.take(structuredClone(message))
-    if (message.kind === 'snapshot') got = parts.whole(structuredClone(message.snapshot))
+    if (message.kind !== 'snapshot') return
+    got = parts.whole(structuredClone(message.snapshot))
+    all.push(got)
   }
   const held: (() => void)[] = []
   const front: Front = {
@@ -48,7 +51,7 @@ function fakeFront() {
       await Promise.resolve()
     }
   }
-  return { front, heard, settle, snapshot: () => got, kinds: () => heard.map(({ kind }) => kind) }
+  return { front, all, heard, settle, snapshot: () => got, kinds: () => heard.map(({ kind }) => kind) }
 }
 
 const snapshot = (gate: CompiledGate, generation = 1) => ({ generation, gate }) as Snapshot
@@ -114,7 +117,7 @@ test('a gate that changes on the way is overtaken: the front never gets a mixtur
   const first = gateOf(3, list(20_000))
   const second = gateOf(3, list(20_000, 9))
   let now = snapshot(first)
-  const { front, heard, settle, snapshot: got } = fakeFront()
+  const { front, all, settle } = fakeFront()
   const delivery = createDelivery(() => now)
   delivery.to(front)
   now = snapshot(second, 2)
@@ -122,10 +125,8 @@ test('a gate that changes on the way is overtaken: the front never gets a mixtur
   delivery.to(front)
   await settle()
   await settle()
-  expect(got()).toEqual(now)
-  expect(heard.flatMap((message) => (message.kind === 'snapshot' ? [message.snapshot.generation] : []))).not.toContain(
-    1,
-  )
+  expect(all.length).toBeGreaterThan(0)
+  for (const one of all) expect(one).toEqual(now)
 })
 
 test('a front whose line breaks on the way throws nowhere', async () => {

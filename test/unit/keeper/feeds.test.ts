@@ -164,8 +164,8 @@ describe('whatever the server does, the last good list stays', () => {
     ['nothing', () => gives('')],
     ['comments only', () => gives('# gone\n')],
     ['words', () => gives('Too many requests\n')],
-    ['all of IPv4', () => gives('0.0.0.0/1\n128.0.0.0/1\n')],
-    ['all of IPv6', () => gives('::/0\n')],
+    ['all of IPv4', () => gives(`${many(100)}0.0.0.0/1\n128.0.0.0/1\n`)],
+    ['all of IPv6', () => gives(`${many(100)}::/0\n`)],
     ['half of what there was', () => gives(many(49))],
   ])('when it gives %s', async (_, body) => {
     server = () => gives(many(100))
