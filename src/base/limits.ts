@@ -197,3 +197,12 @@ export const CAPA_REPLY_MAX = 16_384
 export const FIRST_PROBE_MS = 2_000
 /** How often the users are counted for the metrics; this also finds out whether the store still answers. */
 export const USERS_COUNT_MS = 10_000
+
+/* Where connections come from: PROXY headers, rates, pressure, lost addresses. */
+
+/** A PROXY header of version 1 with its CRLF: the figure of the specification, section 2.1. */
+export const PROXY_V1_MAX = 107
+/** One of version 2. Addresses take 52 octets; what balancers add (names, TLS facts, a certificate) stays below this. */
+export const PROXY_V2_MAX = 8_192
+/** A balancer sends its header at once; the specification asks for at least three seconds. In all, not per read. */
+export const PROXY_HEADER_DEADLINE_MS = 5_000
