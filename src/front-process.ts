@@ -74,12 +74,13 @@ async function take(message: FromKeeper): Promise<void> {
       keeper.answered(message.call, message.answer)
       return
     case 'probe': {
-      const result = await probeBackend(message.address.host, message.address.port)
+      const plan = house.backend(message.backend)
+      const result = await probeBackend(message.address, plan?.proxyProtocol ?? 'off')
       keeper.tell({ kind: 'probed', call: message.call, result })
       return
     }
     case 'kill':
-      connections.kill(message.session)
+      connections.kill(message.session, message.reason)
       return
     case 'drain':
       return drain(message.withinMs)

@@ -1,7 +1,7 @@
 /**
  * THE STORY: one connection, from accept to its last audit event.
  *
- *     gate (in memory) -> a place from the keeper -> TLS -> the dialogue, where each login is judged by the keeper
+ *     whose connection it is (PROXY header) -> gate (in memory) -> a place from the keeper -> TLS -> the dialogue, where each login is judged by the keeper
  *     (second factor) and then by the old server (password) -> the relay -> the end
  *
  * Every way out tells the keeper how it ended, and the keeper writes the audit. A bug anywhere in here is caught here, once:
@@ -9,10 +9,10 @@
  */
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { arrive, sayDenied, withinHandshake, type Peer } from './arrival.ts'
 import type { Ending, SessionCounts } from './audit/events.ts'
 import type { Clock } from './base/clock.ts'
 import { parseAddress, type Address } from './base/ip.ts'
-import { HANDSHAKE_DEADLINE_MS } from './base/limits.ts'
 import type { Level } from './base/log.ts'
 import { never } from './base/never.ts'
 import { reveal } from './base/secret.ts'
@@ -25,9 +25,10 @@ import { earlyVerdict } from './gate/gate.ts'
 import type { AuthenticateAnswer, BackendPlan, ListenerPlan, Snapshot } from './keeper/messages.ts'
 import type { LoginVerdict } from './login/machine.ts'
 import { runLogin, type Attempt } from './login/run.ts'
-import { DENIED, TROUBLE } from './pop3/reply.ts'
+import { TROUBLE } from './pop3/reply.ts'
 import { loginBackend, type Proven } from './relay/backend.ts'
 import { outcomeOf } from './relay/failure.ts'
+import type { Client } from './relay/introduction.ts'
 import { relay, type Progress } from './relay/pump.ts'
 
 /** What a front offers each connection. */
@@ -64,27 +65,28 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
   }
   socket.on('error', () => undefined)
   try {
-    const address = parseAddress(socket.remoteAddress ?? '')
-    if (address === null) return
-    const peer = { listener: listener.name, ip: address.text, port: socket.remotePort ?? 0 }
-    const limits = house.snapshot().limits
-    if (!house.connections.enter(handle, limits.connections)) {
-      house.denials.note(address, {
-        ...peer,
-        by: { file: 'postern.yaml', line: 0, rule: 'limits.connections' },
-        would: false,
-      })
+    const end = parseAddress(socket.remoteAddress ?? '')
+    if (end === null) return
+    const port = socket.remotePort ?? 0
+    if (!house.connections.enter(handle, house.snapshot().limits.connections)) {
+      const by = { file: 'postern.yaml', line: 0, rule: 'limits.connections' }
+      house.denials.note(end, { listener: listener.name, ip: end.text, port, by, would: false })
       return
     }
+    const arrival = await arrive(socket, { address: end, port }, listener, house, stop.signal)
+    if (arrival === null) return
+    const { address, peer, source, destination } = arrival
     if (await isTurnedAway(socket, address, peer, house, stop.signal)) return
     const place = await house.keeper.admit(peer)
+    if (place.say === 'denied' && place.mayHear) await sayDenied(socket, house, stop.signal)
     if (place.say !== 'admitted') return
     house.connections.named(place.session, handle)
-    const end = await converse(socket, place.session, house, handle, stop.signal).catch((bug: unknown): End => {
+    const client = { session: place.session, source, destination }
+    const ended = await converse(socket, client, house, handle, stop.signal).catch((bug: unknown): End => {
       house.log('error', `session ${place.session}: ${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}`)
       return { reason: 'internal-error' }
     })
-    house.keeper.tell({ kind: 'closed', session: place.session, ...end })
+    house.keeper.tell({ kind: 'closed', session: place.session, ...ended })
   } catch (error) {
     house.log('error', `connection: ${error instanceof Error ? error.message : String(error)}`)
   } finally {
@@ -92,8 +94,6 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
     house.connections.leave(handle)
   }
 }
-
-type Peer = { listener: string; ip: string; port: number }
 
 /** The gate, before anything costs anything. With `on_deny: say` the refusal is spoken, inside TLS. */
 async function isTurnedAway(
@@ -103,30 +103,28 @@ async function isTurnedAway(
   house: House,
   stop: AbortSignal,
 ): Promise<boolean> {
-  const { gate, onDeny } = house.snapshot()
+  const { gate } = house.snapshot()
   const { verdict, would } = earlyVerdict(gate, address, house.clock.now())
   for (const by of would) house.denials.note(address, { ...peer, by, would: true })
   if (verdict.say === 'pass' || verdict.say === 'admit') return false
   house.denials.note(address, { ...peer, by: verdict.by, would: false })
-  if (onDeny === 'say') {
-    const secured = await house
-      .tls()
-      .secure(socket, AbortSignal.any([stop, AbortSignal.timeout(HANDSHAKE_DEADLINE_MS)]))
-    if (secured.at === 'secured') await sayFarewell(secured.socket, DENIED)
-  }
+  await sayDenied(socket, house, stop)
   return true
 }
 
 /** From the first byte of TLS to the last byte of mail. */
-async function converse(socket: Socket, id: string, house: House, handle: Handle, stop: AbortSignal): Promise<End> {
-  const secured = await house.tls().secure(socket, AbortSignal.any([stop, AbortSignal.timeout(HANDSHAKE_DEADLINE_MS)]))
+async function converse(socket: Socket, client: Client, house: House, handle: Handle, stop: AbortSignal): Promise<End> {
+  const id = client.session
+  const secured = await house.tls().secure(socket, withinHandshake(stop))
   if (secured.at === 'failed') {
+    // A handshake that we ended ourselves has not failed.
+    if (stop.aborted) return { reason: stop.reason as Ending }
     house.keeper.tell({ kind: 'tls-failed', session: id, reason: secured.reason })
-    return { reason: stop.aborted ? (stop.reason as Ending) : 'client-closed' }
+    return { reason: 'client-closed' }
   }
   secured.socket.on('error', () => undefined)
-  const { facts: tls, client, handshakeMs } = secured
-  house.keeper.tell({ kind: 'secured', session: id, tls, client, handshakeMs })
+  const { facts: tls, client: fingerprint, handshakeMs } = secured
+  house.keeper.tell({ kind: 'secured', session: id, tls, client: fingerprint, handshakeMs })
 
   const proven: { server: Proven | null; backend: BackendPlan | null } = { server: null, backend: null }
   const { limits } = house.snapshot()
@@ -138,7 +136,7 @@ async function converse(socket: Socket, id: string, house: House, handle: Handle
       house.keeper.tell({ kind: 'violation', session: id, reason })
     },
     judge: async (attempt, gone) => {
-      const judged = await judge(attempt, id, house, gone)
+      const judged = await judge(attempt, client, house, gone)
       if (judged.server !== null) Object.assign(proven, judged)
       return judged.verdict
     },
@@ -186,13 +184,14 @@ const TROUBLED = turnedDown({ say: 'trouble', line: TROUBLE })
  * One login: the keeper checks the second factor, the old server the password, and the keeper's word after that decides.
  * Whatever fails on the way is `trouble`, never a welcome.
  */
-async function judge(attempt: Attempt, id: string, house: House, gone: AbortSignal): Promise<Judged> {
+async function judge(attempt: Attempt, client: Client, house: House, gone: AbortSignal): Promise<Judged> {
+  const id = client.session
   try {
     const user = attempt.user
     const answer = await house.keeper.authenticate({ session: id, user, secret: reveal(attempt.password) })
     if (answer.say === 'refuse') return await refuseAfter(answer.holdMs, gone)
     if (answer.say === 'trouble') return TROUBLED
-    return await prove(answer, id, house, gone)
+    return await prove(answer, client, house, gone)
   } catch (error) {
     house.log('warn', `session ${id}: login not judged: ${error instanceof Error ? error.message : String(error)}`)
     return TROUBLED
@@ -202,10 +201,11 @@ async function judge(attempt: Attempt, id: string, house: House, gone: AbortSign
 /** The old server proves the password; then the keeper settles the attempt. */
 async function prove(
   answer: Extract<AuthenticateAnswer, { say: 'proceed' }>,
-  id: string,
+  client: Client,
   house: House,
   gone: AbortSignal,
 ): Promise<Judged> {
+  const id = client.session
   const { token, username, password } = answer
   const plan = house.backend(answer.backend)
   if (plan === null) {
@@ -217,6 +217,7 @@ async function prove(
     plan,
     username: Buffer.from(username),
     password: Buffer.from(password),
+    client,
     signal: gone,
   })
   // Nobody was refused and nobody is there to be let in: the end of the connection gives back what it held.

@@ -206,3 +206,21 @@ export const PROXY_V1_MAX = 107
 export const PROXY_V2_MAX = 8_192
 /** A balancer sends its header at once; the specification asks for at least three seconds. In all, not per read. */
 export const PROXY_HEADER_DEADLINE_MS = 5_000
+/** Addresses, and networks, whose rate is kept: the ones seen last. 20 MiB each, and more than one machine can turn away in a minute. */
+export const RATE_KEYS_MAX = 131_072
+/** An address from which a login was proven is known so long (the policy's `known_factor` is about these). */
+export const KNOWN_FOR_MS = 86_400_000
+/** Known addresses kept: as many as a large site has users. The one proven longest ago gives way. */
+export const KNOWN_ADDRESSES_MAX = 65_536
+/** From this share of `limits.connections` on, connections that have not logged in give way to new ones. */
+export const PRESSURE_SHARE = 0.9
+/** Refusals that are spoken cost a handshake and hold a socket: beyond this share of `limits.connections` they are dropped. */
+export const SPOKEN_SHARE = 0.5
+/** Connections are looked at in stretches of this for one private address that makes over half of them. */
+export const CONCENTRATION_WINDOW_MS = 600_000
+/** Fewer connections in a stretch say nothing: one person's mail programs make so many. */
+export const CONCENTRATION_LEAST = 50
+/** Private addresses counted in a stretch. With more than this, none of them makes half of the connections for long. */
+export const CONCENTRATION_KEYS_MAX = 4_096
+/** How many proxies may still follow behind us: one less than Dovecot gives to the first, so that a circle of them ends. */
+export const XCLIENT_TTL = 4

@@ -19,6 +19,7 @@ function linesOf(status: Status): string[] {
   return [
     `postern ${status.version}: ${status.state === 'down' ? 'DOWN' : status.state}`,
     ...status.reasons.map((reason) => `  ! ${reason}`),
+    ...status.warnings.map((warning) => `  note: ${warning}`),
     `fronts       ${fronts.running} of ${fronts.wanted}`,
     `sessions     ${status.sessions} (${status.connections} connections)`,
     ...status.backends.map(({ backend, address, up, detail }) => {

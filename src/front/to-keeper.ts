@@ -55,7 +55,10 @@ export function toKeeper(send: (message: FromFront) => void): ToKeeper {
       if (!gone) send(news)
     },
     answered(call, answer) {
-      open.get(call)?.resolve(answer)
+      const waits = open.get(call)
+      if (waits !== undefined) waits.resolve(answer)
+      // Whoever asked has given up: the place is given back, or it would be held for ever.
+      else if (answer.say === 'admitted') send({ kind: 'closed', session: answer.session, reason: 'internal-error' })
     },
     lost() {
       gone = true

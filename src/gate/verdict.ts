@@ -29,6 +29,19 @@ export type CompiledList = {
   files: string[]
 }
 
+/** `connections`: so many at once, made good evenly within `per` milliseconds. `concurrent`: connections that have not logged in. */
+export type RateLimit = { connections: { count: number; per: number }; concurrent: number; by: RuleAt }
+
+/** rates.yaml as the keeper has it: it alone sees the connections of all fronts. */
+export type CompiledRates = {
+  mode: 'enforce' | 'monitor'
+  perAddress: RateLimit
+  perNetwork: RateLimit
+  /** Prefix lengths of a network. */
+  network: { ipv4: number; ipv6: number }
+  knownFactor: number
+}
+
 /** The gate as the fronts get it. A check that is off is null. */
 export type CompiledGate = {
   networks: { mode: 'enforce' | 'monitor'; allow: CompiledList; deny: CompiledList } | null

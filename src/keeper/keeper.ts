@@ -116,7 +116,14 @@ function vitalsOf(rig: Rig): Vitals {
     journal: { state: journal.state(), lag: journal.lagSeconds() },
     draining: rig.draining,
     store: rig.storeFault,
+    warnings: warningsOf(rig),
   }
+}
+
+/** What somebody ought to know, and what stops nobody from logging in. */
+function warningsOf(rig: Rig): string[] {
+  const lost = rig.concentration.warning(systemClock.monotonic())
+  return [...(lost === null ? [] : [lost]), ...rig.backends.remarks()]
 }
 
 function frontCount(rig: Rig): number {
@@ -186,8 +193,8 @@ function watchOver(
 }
 
 function contextOf(rig: Rig, listening: LineContext['listening']): LineContext {
-  const { sessions, judge, backends, metrics, log, emit, ceilings } = rig
-  return { sessions, judge, backends, metrics, log, emit, ceilings, listening, isOpen: () => !rig.draining }
+  const { sessions, admission, judge, backends, metrics, log, emit } = rig
+  return { sessions, admission, judge, backends, metrics, log, emit, listening, isOpen: () => !rig.draining }
 }
 
 function keepTime(rig: Rig): NodeJS.Timeout[] {

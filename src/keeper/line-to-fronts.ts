@@ -4,19 +4,20 @@ import type { Log } from '../base/log.ts'
 import { never } from '../base/never.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Backends } from './backends.ts'
+import type { Admission } from './admission.ts'
 import type { Judge } from './judge.ts'
 import type { AdmitAnswer, Answers, FromFront } from './messages.ts'
-import type { Ceilings, Session, SessionTable } from './sessions.ts'
+import type { Session, SessionTable } from './sessions.ts'
 import type { Front } from './supervise.ts'
 
 export type LineContext = {
   sessions: SessionTable
+  admission: Admission
   judge: Judge
   backends: Backends
   metrics: Metrics
   log: Log
   emit(event: AuditEvent): void
-  ceilings(): Ceilings
   /** False while nobody is let in any more. */
   isOpen(): boolean
   listening(front: Front, message: Extract<FromFront, { kind: 'listening' | 'listen-failed' }>): void
@@ -32,6 +33,10 @@ export function hear(context: LineContext, front: Front, message: FromFront): vo
       const { listener, ip, port, by, would, count } = message
       const action = would ? 'connection-would-deny' : 'connection-denied'
       return emit({ stream: 'access', action, connection: { listener, ip, port }, by, count })
+    }
+    case 'violated': {
+      const { listener, ip, port, reason, count } = message
+      return emit({ stream: 'access', action: 'protocol-violation', connection: { listener, ip, port }, reason, count })
     }
     case 'listening':
     case 'listen-failed':
@@ -91,7 +96,7 @@ async function hearSession(context: LineContext, front: Front, session: Session,
 }
 
 function admit(context: LineContext, front: Front, message: Extract<FromFront, { kind: 'admit' }>): AdmitAnswer {
-  return context.isOpen() ? context.sessions.admit(front.id, message, context.ceilings()) : { say: 'trouble' }
+  return context.isOpen() ? context.admission.admit(front.id, message) : { say: 'trouble' }
 }
 
 /** `user` and `secret` come over the line as plain octet arrays. */

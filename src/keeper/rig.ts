@@ -2,13 +2,17 @@
 import { randomBytes } from 'node:crypto'
 import type { AuditEvent } from '../audit/events.ts'
 import { systemClock } from '../base/clock.ts'
-import { PER_ADDRESS_SHARE } from '../base/limits.ts'
+import { KNOWN_FOR_MS, PER_ADDRESS_SHARE } from '../base/limits.ts'
 import { createLog, type Log } from '../base/log.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
+import { createAdmission, type Admission } from './admission.ts'
 import { watchBackends, type Backends } from './backends.ts'
+import { createConcentration, type Concentration } from './concentration.ts'
 import { takeEnvironment } from './environment.ts'
+import { gatewaysOf } from './gateways.ts'
 import { putInForce, readPolicies, type InForce, type PolicySet } from './in-force.ts'
 import { createJudge, type Judge } from './judge.ts'
+import { createKnown, type Known } from './known.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
 import { openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
@@ -19,11 +23,13 @@ export type Rig = {
   resources: Resources
   metrics: Metrics
   sessions: SessionTable
+  admission: Admission
+  concentration: Concentration
+  known: Known
   backends: Backends
   force: InForce
   judge: Judge
   emit(event: AuditEvent): void
-  ceilings(): Ceilings
   /** Set once the fronts are started. */
   supervisor: Supervisor | null
   ticketKeys: Buffer
@@ -44,7 +50,9 @@ export async function buildRig(file: string): Promise<Rig> {
   const log = createLog(wanted.level, wanted.format)
   const resources = await openResources(first.policies, systemClock, log)
   try {
-    const rig = wire(log, resources)
+    const rig = wire(log, resources, await gatewaysOf())
+    const since = systemClock.now() - KNOWN_FOR_MS
+    for (const { ip, at } of await resources.store.provenSince(since)) rig.known.proven(ip, at)
     rig.force = await putInForce(first, {
       file,
       environment,
@@ -63,13 +71,14 @@ export async function buildRig(file: string): Promise<Rig> {
 }
 
 /** Everything but the policies, which are put in when they are known to be good. */
-function wire(log: Log, resources: Resources): Rig {
+function wire(log: Log, resources: Resources, gateways: ReadonlySet<string>): Rig {
   const { store, keys, journal } = resources
   const metrics: Metrics = createMetrics({
     fronts: () => rig.supervisor?.fronts().length ?? 0,
     sessionsActive: () => rig.sessions.active().length,
     auditLagSeconds: () => journal.lagSeconds(),
     users: () => rig.users,
+    originConcentration: () => rig.concentration.largest(systemClock.monotonic())?.share ?? 0,
   })
   const emit = (event: AuditEvent) => {
     metrics.observe(event)
@@ -83,7 +92,8 @@ function wire(log: Log, resources: Resources): Rig {
     emit,
     durable: () => journal.durable(),
     opened: (id, { user, backend }) => {
-      rig.sessions.loggedIn(id, user, backend)
+      const ip = rig.sessions.loggedIn(id, user, backend)
+      if (ip !== null) rig.known.proven(ip, systemClock.now())
     },
     broken: (error) => {
       rig.storeFault = error instanceof Error ? error.message : String(error)
@@ -101,17 +111,19 @@ function wire(log: Log, resources: Resources): Rig {
       broadcast(rig, { kind: 'backends', backends: backends.plans() })
     },
     emit,
+    (text) => {
+      log.warn(text)
+    },
   )
   const rig: Rig = {
     log,
     resources,
     metrics,
-    sessions: sessionTable(emit),
+    ...entrance(log, emit, gateways, () => rig),
     backends,
     force: undefined as unknown as InForce,
     judge,
     emit,
-    ceilings: () => ceilingsOf(rig.force.current()),
     supervisor: null,
     ticketKeys: randomBytes(TICKET_KEYS_LENGTH),
     draining: false,
@@ -119,6 +131,31 @@ function wire(log: Log, resources: Resources): Rig {
     users: {},
   }
   return rig
+}
+
+/** What stands between a connection and its place. */
+function entrance(log: Log, emit: Rig['emit'], gateways: ReadonlySet<string>, rig: () => Rig) {
+  const sessions = sessionTable(emit)
+  const known = createKnown()
+  const concentration = createConcentration(gateways, (warning) => {
+    log.warn(warning)
+  })
+  const admission = createAdmission({
+    clock: systemClock,
+    sessions,
+    known,
+    concentration,
+    rates: () => rig().force.current().policies.rates,
+    ceilings: () => ceilingsOf(rig().force.current()),
+    emit,
+    evicted({ id: session, front }) {
+      const holder = rig()
+        .supervisor?.fronts()
+        .find(({ id }) => id === front)
+      holder?.say({ kind: 'kill', session, reason: 'evicted' })
+    },
+  })
+  return { sessions, known, concentration, admission }
 }
 
 function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {

@@ -9,6 +9,8 @@ export type Status = {
   healthy: boolean
   state: Readiness['at']
   reasons: string[]
+  /** What somebody ought to know, though all is well. */
+  warnings: string[]
   version: string
   fronts: { running: number; wanted: number }
   sessions: number
@@ -33,6 +35,7 @@ export type Vitals = {
   draining: boolean
   /** Why the store cannot be used, or null. */
   store: string | null
+  warnings: string[]
 }
 
 /** `down` when nobody can log in here; `degraded` when somebody ought to look. */
@@ -70,6 +73,7 @@ export function statusOf(vitals: Vitals): Status {
     healthy: readiness.at === 'ready',
     state: readiness.at,
     reasons: readiness.at === 'ready' ? [] : readiness.reasons,
+    warnings: vitals.warnings,
     version: vitals.version,
     fronts: vitals.fronts,
     sessions: vitals.sessions,

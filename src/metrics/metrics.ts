@@ -17,6 +17,8 @@ export type Readings = {
   auditLagSeconds(): number
   /** How many users are in each state, such as `{ enrolled: 12, pending: 3 }`. */
   users(): Record<string, number>
+  /** What part of the connections one private or gateway address makes, 0 to 1. */
+  originConcentration(): number
 }
 
 export type Metrics = {
@@ -70,7 +72,8 @@ export function createMetrics(readings: Readings): Metrics {
 type Parts = ReturnType<typeof eventMetrics>
 
 function eventMetrics(registry: Registry) {
-  const connections = 'Connections by how they ended or got on: denied, tls-failed, closed (before login), session'
+  const connections =
+    'Connections by how they ended or got on: denied, violation, tls-failed, closed (before login), session'
   return {
     connections: counter(registry, 'postern_connections_total', connections, ['listener', 'result']),
     denied: counter(registry, 'postern_denied_total', 'Connections denied, by rule', ['rule']),
@@ -93,6 +96,11 @@ function observe(to: Parts, event: AuditEvent): void {
     case 'connection-denied':
       to.denied.inc({ rule: to.rule(event.by.rule) }, event.count ?? 1)
       to.connections.inc({ listener: to.listener(event.connection.listener), result: 'denied' }, event.count ?? 1)
+      return
+    case 'protocol-violation':
+      // One that was admitted is counted by its end.
+      if (event.connection.session !== undefined) return
+      to.connections.inc({ listener: to.listener(event.connection.listener), result: 'violation' }, event.count ?? 1)
       return
     case 'tls-failed':
       to.connections.inc({ listener: to.listener(event.connection.listener), result: 'tls-failed' }, event.count ?? 1)
@@ -144,6 +152,12 @@ function gauges(registry: Registry, readings: Readings): void {
   read(registry, 'postern_fronts', 'Front processes that run', readings.fronts)
   read(registry, 'postern_sessions_active', 'Sessions that are open', readings.sessionsActive)
   read(registry, 'postern_audit_lag_seconds', 'Age of the oldest audit line not on disk', readings.auditLagSeconds)
+  read(
+    registry,
+    'postern_origin_concentration',
+    'Part of the connections that one private or gateway address makes; over 0.5 the real addresses are being lost',
+    readings.originConcentration,
+  )
   const users: Gauge = new Gauge({
     name: 'postern_users',
     help: 'Users by state',

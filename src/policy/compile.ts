@@ -10,11 +10,15 @@ export function compilePolicies(policies: Policies, generation: number): Snapsho
   const { postern, networks, certificates } = policies
   return {
     generation,
-    listeners: postern.listeners.map(({ name, address, tls, client_certificates }) => ({
+    listeners: postern.listeners.map(({ name, address, tls, client_certificates, proxy_protocol_from: from }, i) => ({
       name,
       ...address,
       tls,
       clientCertificates: client_certificates === 'request',
+      proxy:
+        from.length === 0
+          ? null
+          : { from, by: policies.ruleAt('listeners.proxy_protocol_from', ['listeners', i, 'proxy_protocol_from']) },
     })),
     certificates: certificates.map(({ name, chain, privateKey, serverNames }) => ({
       name,
@@ -23,13 +27,15 @@ export function compilePolicies(policies: Policies, generation: number): Snapsho
       serverNames,
     })),
     minVersion: postern.tls.min_version === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
-    backends: postern.backends.map(({ name, addresses, auth, login_time, busy_errors }) => ({
+    backends: postern.backends.map(({ name, addresses, auth, login_time, busy_errors, proxy_protocol, xclient }) => ({
       name,
       addresses,
       auth,
       loginTimeMs: login_time,
       busyErrors: busy_errors,
       capabilities: null,
+      proxyProtocol: proxy_protocol,
+      xclient,
     })),
     gate: { networks },
     onDeny: postern.on_deny,

@@ -4,13 +4,15 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import type { z } from 'zod'
 import { writeDay } from '../base/day.ts'
 import { LIST_FILE_MAX, POLICY_FILE_MAX } from '../base/limits.ts'
-import type { CompiledGate } from '../gate/verdict.ts'
+import type { RuleAt } from '../audit/events.ts'
+import type { CompiledGate, CompiledRates } from '../gate/verdict.ts'
 import { type Certificate, loadCertificate } from './certificates.ts'
 import type { Environment } from './environment.ts'
 import { examine, sentence } from './examine.ts'
 import { type Finding, render, START } from './findings.ts'
 import { loadNetworks } from './lists.ts'
 import type { PolicyName } from './not-yet.ts'
+import { compileRates, ratesSchema, ratesSense } from './rates.ts'
 import type { PolicyFile } from './read-file.ts'
 import { type Reading, startReading } from './reading.ts'
 import { parseRoster } from './roster.ts'
@@ -27,6 +29,7 @@ export type Policies = {
   /** Every spelling of every user in plain form, to the canonical name; null when login.yaml names no roster. */
   roster: ReadonlyMap<string, string> | null
   networks: CompiledGate['networks']
+  rates: CompiledRates | null
   certificates: Certificate[]
   /** Pairs on disk that do not fit, where the last good pair goes on. Only with `lastGood`. */
   rejected: { name: string; reason: string }[]
@@ -34,6 +37,8 @@ export type Policies = {
   variables: string[]
   /** Where a key stands, as `file:line:column`, with what is written there. For messages about values. */
   tell: (file: PolicyName, path: Path, message: string) => string
+  /** A rule of postern.yaml with the line that its key stands on. */
+  ruleAt: (rule: string, path: Path) => RuleAt
 }
 
 /** Faults and warnings are lines `file:line:column: message`. `files` are all that were read or looked for. */
@@ -73,6 +78,7 @@ export async function loadPolicies(file: string, environment: Environment, optio
   if (opened.login && login) add(reading, opened.login, loginSense(login))
   const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
   const networks = await loadGate(reading, opened.postern, postern ?? null)
+  const rates = await loadRates(reading, opened.postern, postern ?? null)
 
   const files = reading.reader.files()
   const warnings = render(reading.findings.warnings)
@@ -81,7 +87,9 @@ export async function loadPolicies(file: string, environment: Environment, optio
   }
   const variables = [...reading.variables]
   const tell = teller({ 'postern.yaml': opened.postern, 'login.yaml': opened.login })
-  const policies = { folder: reading.folder, postern, login, roster, networks, certificates, rejected, variables, tell }
+  const ruleAt = placer(opened.postern)
+  const { folder } = reading
+  const policies = { folder, postern, login, roster, networks, rates, certificates, rejected, variables, tell, ruleAt }
   return { ok: true, policies, warnings, files }
 }
 
@@ -193,6 +201,16 @@ async function loadGate(
   return value && loadNetworks(reading, networks.file, networks.name, value)
 }
 
+async function loadRates(reading: Reading, opened: Opened | null, postern: Postern | null): Promise<Policies['rates']> {
+  if (postern?.checks.includes('rates') !== true) return null
+  const path = join(reading.folder, 'rates.yaml')
+  const rates = await open(reading, path, `\`checks\` of ${opened?.name ?? 'postern.yaml'} names it`)
+  const value = rates && examineFile(reading, rates, 'rates.yaml', ratesSchema)
+  if (rates === null || value === null) return null
+  add(reading, rates, ratesSense(value))
+  return compileRates(value, rates.file, 'rates.yaml')
+}
+
 /** A backup or a thief that gets the state must not get the key to it along with it. */
 async function lookAtKey(reading: Reading, opened: Opened, { state }: Postern): Promise<void> {
   if (state.key_file.from !== 'file') return
@@ -234,6 +252,10 @@ async function lookAtFolder(reading: Reading, file: string): Promise<void> {
     reading.shown(resolve(file)),
     `the folder ${shown} can be written by others than its owner; chmod go-w ${shown}`,
   )
+}
+
+function placer(opened: Opened | null): Policies['ruleAt'] {
+  return (rule, path) => ({ file: 'postern.yaml', line: opened?.file.place(path).line ?? 0, rule })
 }
 
 function teller(opened: Partial<Record<PolicyName, Opened | null>>): Policies['tell'] {

@@ -1,7 +1,7 @@
 /** What the contract has a place for and this version does not do. Building one of these deletes its row. */
 import type { Path } from './yaml-file.ts'
 
-export type PolicyName = 'postern.yaml' | 'login.yaml' | 'networks.yaml'
+export type PolicyName = 'postern.yaml' | 'login.yaml' | 'networks.yaml' | 'rates.yaml'
 
 /**
  * `at`: the key, `*` for each item of a list. `built`: the values that work today, as they are written; an empty list
@@ -12,13 +12,10 @@ type Row = { file: PolicyName; at: string; built: readonly unknown[] }
 const ROWS: readonly Row[] = [
   { file: 'postern.yaml', at: 'listeners.*.tls', built: ['implicit'] },
   { file: 'postern.yaml', at: 'listeners.*.client_certificates', built: ['off'] },
-  { file: 'postern.yaml', at: 'listeners.*.proxy_protocol_from', built: [[]] },
   { file: 'postern.yaml', at: 'tls.client_ca', built: [null] },
   { file: 'postern.yaml', at: 'backends.*.tls', built: ['off'] },
   { file: 'postern.yaml', at: 'backends.*.auth', built: ['auto', 'user', 'apop'] },
-  { file: 'postern.yaml', at: 'backends.*.proxy_protocol', built: ['off'] },
-  { file: 'postern.yaml', at: 'backends.*.xclient', built: ['off'] },
-  { file: 'postern.yaml', at: 'checks.*', built: ['networks'] },
+  { file: 'postern.yaml', at: 'checks.*', built: ['networks', 'rates'] },
   { file: 'postern.yaml', at: 'state.store', built: ['sqlite'] },
   { file: 'postern.yaml', at: 'audit.rotate.every', built: ['1d'] },
   { file: 'postern.yaml', at: 'audit.rotate.size', built: ['100MiB'] },

@@ -98,6 +98,7 @@ function assemble(db: DatabaseSync): Store {
     freeze: (name, frozen) => writer.write(() => users.freeze(name, frozen)),
     users: () => read(users.all),
     count: () => read(users.count),
+    provenSince: (at) => read(() => logins.provenSince(at)),
     logins: (name) => read(() => logins.last(name)),
     close() {
       if (!db.isOpen) return

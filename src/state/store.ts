@@ -103,6 +103,8 @@ export type Store = {
   users(): Promise<UserRow[]>
   /** How many users are in each state. */
   count(): Promise<Record<UserState, number>>
+  /** From where logins were proven after that time: each address once, with its last; the one proven longest ago first. */
+  provenSince(at: number): Promise<{ ip: string; at: number }[]>
   /** The last logins, newest first. */
   logins(user: string): Promise<Login[]>
   /** Writes what is queued and lets go. */

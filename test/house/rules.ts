@@ -11,12 +11,14 @@ const FUNCTION_LINES = 40
 const MAY_IMPORT: Record<string, string[]> = {
   'main.ts': ['cli', 'demo', 'keeper', 'base'],
   'front-process.ts': ['session.ts', 'front', 'gate', 'login', 'relay', 'pop3', 'base'],
-  'session.ts': ['front', 'gate', 'login', 'relay', 'pop3', 'policy', 'audit', 'metrics', 'base'],
+  'arrival.ts': ['front', 'login', 'pop3', 'base'],
+  'session.ts': ['arrival.ts', 'front', 'gate', 'login', 'relay', 'pop3', 'policy', 'audit', 'metrics', 'base'],
   front: ['pop3', 'policy', 'audit', 'metrics', 'base'],
   gate: ['pop3', 'policy', 'audit', 'metrics', 'base'],
   login: ['pop3', 'policy', 'audit', 'metrics', 'base'],
   relay: ['pop3', 'policy', 'audit', 'metrics', 'base'],
-  keeper: ['factors', 'state', 'audit', 'policy', 'metrics', 'admin', 'compiler', 'base'],
+  // Of the gate, what only the keeper can judge: rates.
+  keeper: ['gate', 'factors', 'state', 'audit', 'policy', 'metrics', 'admin', 'compiler', 'base'],
   cli: ['keeper', 'factors', 'state', 'audit', 'policy', 'compiler', 'gate', 'base'],
   demo: ['cli', 'keeper', 'factors', 'state', 'audit', 'policy', 'base'],
   factors: ['state', 'base'],

@@ -9,7 +9,13 @@ let users: Record<string, number>
 
 beforeEach(() => {
   users = { enrolled: 12, pending: 3 }
-  metrics = createMetrics({ fronts: () => 2, sessionsActive: () => 7, auditLagSeconds: () => 0.25, users: () => users })
+  metrics = createMetrics({
+    fronts: () => 2,
+    sessionsActive: () => 7,
+    auditLagSeconds: () => 0.25,
+    users: () => users,
+    originConcentration: () => 0.75,
+  })
 })
 
 async function lines(): Promise<string[]> {
@@ -42,6 +48,7 @@ describe('the names of the contract', () => {
       'postern_login_seconds histogram',
       'postern_logins_total counter',
       'postern_messages_total counter',
+      'postern_origin_concentration gauge',
       'postern_policy_degraded gauge',
       'postern_relay_bytes_total counter',
       'postern_sessions_active gauge',

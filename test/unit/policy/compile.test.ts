@@ -20,8 +20,8 @@ admin: { listen: off, token: hunter2 }
   expect(snapshot).toEqual({
     generation: 7,
     listeners: [
-      { name: 'outside', host: '::', port: 995, tls: 'implicit', clientCertificates: false },
-      { name: 'inside', host: '127.0.0.1', port: 0, tls: 'implicit', clientCertificates: false },
+      { name: 'outside', host: '::', port: 995, tls: 'implicit', clientCertificates: false, proxy: null },
+      { name: 'inside', host: '127.0.0.1', port: 0, tls: 'implicit', clientCertificates: false, proxy: null },
     ],
     certificates: [certificate],
     minVersion: 'TLSv1.2',
@@ -33,6 +33,8 @@ admin: { listen: off, token: hunter2 }
         loginTimeMs: 90_000,
         busyErrors: ['\\b(maildrop|mailbox)\\b.*\\b(lock(ed)?|in use|busy)\\b'],
         capabilities: null,
+        proxyProtocol: 'off',
+        xclient: false,
       },
     ],
     gate: { networks: policies.networks },
@@ -120,7 +122,7 @@ test('the policies that come with Postern are without fault once a certificate i
 test('the examples of later files say that they are not read yet, and lists are lists', async () => {
   const folder = new URL('../../../policies/', import.meta.url)
   const later = (await readdir(folder)).filter((name) => name.endsWith('.yaml.example'))
-  expect(later.toSorted()).toEqual(['geofence.yaml.example', 'rates.yaml.example', 'reputation.yaml.example'])
+  expect(later.toSorted()).toEqual(['geofence.yaml.example', 'reputation.yaml.example'])
   for (const name of later) expect(await readFile(new URL(name, folder), 'utf8')).toMatch(/^# Not in this version yet/)
   const { policies } = await good({
     'login.yaml': 'users: { roster: lists/users.txt }',
