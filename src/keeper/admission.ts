@@ -31,6 +31,8 @@ export type AdmissionContext = {
 export type Admission = {
   /** Gives a place, or says no; the audit has heard why by then. */
   admit(front: number, message: Admit): AdmitAnswer
+  /** The gate of a front turned away so many connections from there: they too show where connections come from. */
+  turnedAway(ip: string, count: number): void
 }
 
 /** What one site usually holds, where rates.yaml does not say. */
@@ -42,6 +44,9 @@ export function createAdmission(context: AdmissionContext): Admission {
   const rates = createRates()
 
   return {
+    turnedAway(ip, count) {
+      concentration.note(ip, count, clock.monotonic())
+    },
     admit(front, message) {
       const { ip, listener, port } = message
       const address = parseAddress(ip)

@@ -32,6 +32,7 @@ export function hear(context: LineContext, front: Front, message: FromFront): vo
     case 'denied': {
       const { listener, ip, port, by, would, count } = message
       const action = would ? 'connection-would-deny' : 'connection-denied'
+      if (!would) context.admission.turnedAway(ip, count)
       return emit({ stream: 'access', action, connection: { listener, ip, port }, by, count })
     }
     case 'violated': {

@@ -11,6 +11,8 @@ export type Remarks = { faults: Remark[]; warnings: Remark[] }
 /** RFC 1939, 3: an autologout timer must be of at least ten minutes. */
 const IDLE_LEAST_MS = 600_000
 
+const EVERYBODY = ['0.0.0.0/0', '0.0.0.0-255.255.255.255', '::/0']
+
 /** Needs postern.yaml as examined. */
 export function posternSense(postern: Postern): Remarks {
   const names = postern.listeners.map((listener) => listener.name)
@@ -31,6 +33,10 @@ export function posternSense(postern: Postern): Remarks {
       ...(idle ? [{ path: ['limits', 'idle_time'], message: 'is shorter than the 10m that RFC 1939 asks for' }] : []),
       ...unreachable(postern.backends),
       ...plainText(postern),
+      ...everybodysWord(postern.listeners),
+      ...postern.backends.flatMap((backend, i) =>
+        backend.xclient && backend.proxy_protocol !== 'off' ? [toldTwice(i)] : [],
+      ),
     ],
   }
 }
@@ -39,8 +45,7 @@ export function posternSense(postern: Postern): Remarks {
 export function loginSense(login: Login): Remarks {
   const { second_factor: factor, users, trusted_device: device } = login
   const enrolled = factor.required_for === 'enrolled'
-  const all = ['0.0.0.0/0', '0.0.0.0-255.255.255.255', '::/0']
-  const wide = factor.not_required_from.flatMap((range, i) => (all.includes(range.text) ? [i] : []))
+  const wide = factor.not_required_from.flatMap((range, i) => (EVERYBODY.includes(range.text) ? [i] : []))
   const loose = device.for !== null && (device.same_network.ipv4 < 16 || device.same_network.ipv6 < 32)
   return {
     faults:
@@ -82,6 +87,22 @@ export function isExposed(address: string): boolean {
 export function plainTextRemark(path: Path, found?: string): Remark {
   const where = found === undefined ? 'is' : `leads to ${found},`
   return { path, message: `${where} beyond private networks, and \`tls: off\` sends passwords there in plain text` }
+}
+
+/** Whoever may send a PROXY header chooses the address that the gate judges. */
+function everybodysWord(listeners: Postern['listeners']): Remark[] {
+  return listeners.flatMap(({ proxy_protocol_from: from }, i) =>
+    from.flatMap(({ text }, j) =>
+      EVERYBODY.includes(text)
+        ? [{ path: ['listeners', i, 'proxy_protocol_from', j], message: 'is everybody: anyone can claim any address' }]
+        : [],
+    ),
+  )
+}
+
+/** Dovecot offers XCLIENT to those it trusts by the address it sees, which after a PROXY header is the client's. */
+function toldTwice(i: number): Remark {
+  return { path: ['backends', i, 'xclient'], message: 'says what `proxy_protocol` says already; keep one of them' }
 }
 
 function plainText(postern: Postern): Remark[] {

@@ -397,6 +397,22 @@ describe('users', () => {
     expect(await store.users()).toEqual([])
   })
 
+  test('are proven from addresses, each with its last time, the longest ago first', async () => {
+    const prove = (user: string, ip: string, at: number) => {
+      const login = { at, ip, factor: 'none' as const, listener: 'outside' }
+      return store.prove(proofOf(claimOf({ user }), { enrolment: null, by: { is: 'password' }, login }), at)
+    }
+    await prove('ann', '192.0.2.1', T0 + 1)
+    await prove('ann', '192.0.2.2', T0 + 2)
+    await prove('bob', '192.0.2.1', T0 + 3)
+    await prove('eve', '192.0.2.9', T0)
+    expect(await store.provenSince(T0)).toEqual([
+      { ip: '192.0.2.2', at: T0 + 2 },
+      { ip: '192.0.2.1', at: T0 + 3 },
+    ])
+    expect(await store.provenSince(T0 + 3)).toEqual([])
+  })
+
   test('are counted by state', async () => {
     await enroll('ann')
     await enroll('bob')
