@@ -56,7 +56,7 @@ export async function arrive(
       await answerCheck(socket, house, stop, () => {
         house.denials.violated(end.address, {
           ...balancer,
-          reason: 'login without a client address (PROXY LOCAL, UNKNOWN)',
+          reason: 'login-without-client-address',
         })
       })
       return null

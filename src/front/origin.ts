@@ -15,7 +15,7 @@ export type Origin =
   | { at: 'own' }
   /** None of the networks that may connect to this listener. */
   | { at: 'stranger' }
-  | { at: 'fault'; why: HeaderFault | 'PROXY header not in time' | 'PROXY header cut short' }
+  | { at: 'fault'; why: HeaderFault | 'proxy-header-late' | 'proxy-header-cut-short' }
   /** Closed without a byte, as the simplest health checks do, or ended from our side. */
   | { at: 'gone' }
 
@@ -48,10 +48,10 @@ async function awaitHeader(socket: Socket, stop: AbortSignal, late: AbortSignal)
   let seen: Buffer = Buffer.alloc(0)
   for (;;) {
     if (stop.aborted) return { at: 'gone' }
-    if (late.aborted) return { at: 'fault', why: 'PROXY header not in time' }
+    if (late.aborted) return { at: 'fault', why: 'proxy-header-late' }
     const chunk = socket.read() as Buffer | null
     if (chunk === null) {
-      if (isOver(socket)) return seen.length === 0 ? { at: 'gone' } : { at: 'fault', why: 'PROXY header cut short' }
+      if (isOver(socket)) return seen.length === 0 ? { at: 'gone' } : { at: 'fault', why: 'proxy-header-cut-short' }
       await news(socket, signal)
       continue
     }

@@ -15,11 +15,11 @@ export type ProxyHeader =
 
 /** Few and fixed words: they become the reason in the audit, by which floods are summed. */
 export type HeaderFault =
-  | 'no PROXY header'
-  | 'PROXY header malformed'
-  | 'PROXY header too long'
-  | 'PROXY family unknown'
-  | 'PROXY checksum wrong'
+  | 'proxy-header-missing'
+  | 'proxy-header-malformed'
+  | 'proxy-header-too-long'
+  | 'proxy-family-unknown'
+  | 'proxy-checksum-wrong'
 
 const SIGNATURE_V1 = Buffer.from('PROXY ')
 const SIGNATURE_V2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
@@ -30,7 +30,7 @@ const TLV_CRC32C = 0x03
 export function readProxyHeader(seen: Buffer): ProxyHeader {
   if (begins(seen, SIGNATURE_V1)) return readV1(seen)
   if (begins(seen, SIGNATURE_V2)) return readV2(seen)
-  return fault('no PROXY header')
+  return fault('proxy-header-missing')
 }
 
 function begins(seen: Buffer, signature: Buffer): boolean {
@@ -46,16 +46,16 @@ function fault(why: HeaderFault): ProxyHeader {
 function readV1(seen: Buffer): ProxyHeader {
   const head = seen.subarray(0, PROXY_V1_MAX).toString('latin1')
   const end = head.indexOf('\r\n')
-  if (/\n|\r[^\n]/.test(end === -1 ? head : head.slice(0, end))) return fault('PROXY header malformed')
-  if (end === -1) return seen.length < PROXY_V1_MAX ? { at: 'more' } : fault('PROXY header too long')
+  if (/\n|\r[^\n]/.test(end === -1 ? head : head.slice(0, end))) return fault('proxy-header-malformed')
+  if (end === -1) return seen.length < PROXY_V1_MAX ? { at: 'more' } : fault('proxy-header-too-long')
   const length = end + 2
   const [, family = '', ...rest] = head.slice(0, end).split(' ')
   if (family === 'UNKNOWN') return { at: 'own', length }
-  if (family !== 'TCP4' && family !== 'TCP6') return fault('PROXY family unknown')
+  if (family !== 'TCP4' && family !== 'TCP6') return fault('proxy-family-unknown')
   const [from = '', to = '', fromPort = '', toPort = ''] = rest
   const source = endpointOf(family, from, fromPort)
   const destination = endpointOf(family, to, toPort)
-  if (rest.length !== 4 || source === null || destination === null) return fault('PROXY header malformed')
+  if (rest.length !== 4 || source === null || destination === null) return fault('proxy-header-malformed')
   return { at: 'client', length, source, destination }
 }
 
@@ -68,24 +68,24 @@ function endpointOf(family: 'TCP4' | 'TCP6', text: string, port: string): Endpoi
 function readV2(seen: Buffer): ProxyHeader {
   const [versionAndCommand = 0x20, family = 0] = seen.subarray(12, 14)
   const command = versionAndCommand & 0x0f
-  if (versionAndCommand >> 4 !== 2 || command > 1) return fault('PROXY header malformed')
+  if (versionAndCommand >> 4 !== 2 || command > 1) return fault('proxy-header-malformed')
   if (seen.length < FIXED_V2) return { at: 'more' }
   const length = FIXED_V2 + seen.readUInt16BE(14)
-  if (length > PROXY_V2_MAX) return fault('PROXY header too long')
+  if (length > PROXY_V2_MAX) return fault('proxy-header-too-long')
   if (seen.length < length) return { at: 'more' }
   const header = seen.subarray(0, length)
   // LOCAL: what is said of addresses is to be passed over, whatever it is.
   if (command === 0) return { at: 'own', length }
   const size = family === 0x11 ? 4 : family === 0x21 ? 16 : null
-  if (size === null) return fault('PROXY family unknown')
+  if (size === null) return fault('proxy-family-unknown')
   const tlvs = FIXED_V2 + 2 * size + 4
-  if (length < tlvs) return fault('PROXY header malformed')
+  if (length < tlvs) return fault('proxy-header-malformed')
   const why = faultIn(header, tlvs)
   if (why !== null) return fault(why)
   const at = (offset: number) => addressOf(header.subarray(FIXED_V2 + offset, FIXED_V2 + offset + size))
   const source = at(0)
   const destination = at(size)
-  if (source === null || destination === null) return fault('PROXY header malformed')
+  if (source === null || destination === null) return fault('proxy-header-malformed')
   return {
     at: 'client',
     length,
@@ -103,13 +103,13 @@ function addressOf(bytes: Buffer): Address | null {
 /** Walks the TLVs. All are passed over but the checksum, which must be right where it is sent (section 2.2.3). */
 function faultIn(header: Buffer, start: number): HeaderFault | null {
   for (let at = start; at < header.length;) {
-    if (at + 3 > header.length) return 'PROXY header malformed'
+    if (at + 3 > header.length) return 'proxy-header-malformed'
     const next = at + 3 + header.readUInt16BE(at + 1)
-    if (next > header.length) return 'PROXY header malformed'
+    if (next > header.length) return 'proxy-header-malformed'
     if (header[at] === TLV_CRC32C) {
-      if (next - at !== 7) return 'PROXY header malformed'
+      if (next - at !== 7) return 'proxy-header-malformed'
       const zeroed = Buffer.from(header).fill(0, at + 3, next)
-      if (crc32c(zeroed) !== header.readUInt32BE(at + 3)) return 'PROXY checksum wrong'
+      if (crc32c(zeroed) !== header.readUInt32BE(at + 3)) return 'proxy-checksum-wrong'
     }
     at = next
   }

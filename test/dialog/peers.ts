@@ -34,14 +34,16 @@ function ear(socket: Socket | TLSSocket): Ear {
 
 export type Client = { socket: TLSSocket | Socket; ear: Ear; raw: Socket }
 
-/** Connects a client; without TLS when `version` is `none`. */
+/** Connects a client; without TLS when `version` is `none`; behind a balancer that sends `header` first, when there is one. */
 export async function openClient(
   port: number,
   version: SecureVersion | 'none' = 'TLSv1.3',
   ciphers?: string,
+  header?: Buffer,
 ): Promise<Client> {
   const raw = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
   raw.on('error', () => undefined)
+  if (header !== undefined) raw.write(header)
   if (version === 'none') return { socket: raw, ear: ear(raw), raw }
   const socket = connect({
     socket: raw,
@@ -91,8 +93,12 @@ export async function scriptedServer(script: OldServerScript): Promise<ScriptedS
       return
     }
     socket.write(`${script.greeting ?? '+OK old server'}\r\n`)
-    socket.once('data', (first: Buffer) => {
-      if (first.toString('latin1').startsWith('CAPA')) answerProbe(socket, script)
+    socket.on('data', function look(first: Buffer) {
+      // A health check has no client to name: this line, then CAPA, which may come with it or apart from it.
+      const words = first.toString('latin1').replace(/^PROXY UNKNOWN\r\n/, '')
+      if (words === '') return
+      socket.off('data', look)
+      if (words.startsWith('CAPA')) answerProbe(socket, script)
       else {
         logins.push({ socket, ear: ear(socket) })
         socket.emit('data', first)

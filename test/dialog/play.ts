@@ -21,12 +21,13 @@ type Stage = {
 /** Starts everything, plays, and takes everything down. Throws at the first step that is not as the text has it. */
 export async function play({ settings, steps }: Dialogue): Promise<void> {
   const server = await scriptedServer((settings['backend'] ?? {}) as OldServerScript)
-  const { postern: over, login, networks } = settings
+  const { postern: over, login, networks, rates } = filled(settings, { backend: `127.0.0.1:${server.port}` })
   const postern = await startPostern({
     backendPort: server.port,
     ...(over && { postern: over }),
     ...(login && { login }),
     ...(networks && { networks }),
+    ...(rates && { rates }),
   })
   const stage: Stage = { postern, server, clients: new Map(), settings, read: new Map() }
   try {
@@ -47,6 +48,11 @@ export async function play({ settings, steps }: Dialogue): Promise<void> {
     await postern.close()
     server.close()
   }
+}
+
+/** `{backend}` stands for the address of the old server. */
+function filled(settings: Dialogue['settings'], names: { backend: string }): Dialogue['settings'] {
+  return JSON.parse(JSON.stringify(settings).replaceAll('{backend}', names.backend)) as Dialogue['settings']
 }
 
 async function perform(stage: Stage, step: Numbered): Promise<void> {
@@ -85,11 +91,13 @@ async function perform(stage: Stage, step: Numbered): Promise<void> {
 async function clientOf(stage: Stage, id: number): Promise<Client> {
   const standing = stage.clients.get(id)
   if (standing !== undefined) return standing
-  const { version, ciphers } = (stage.settings[id === 1 ? 'client' : `client${id}`] ?? {}) as {
+  const { version, ciphers, proxy } = (stage.settings[id === 1 ? 'client' : `client${id}`] ?? {}) as {
     version?: 'TLSv1.2' | 'none'
     ciphers?: string
+    proxy?: string
   }
-  const client = await openClient(stage.postern.port, version, ciphers)
+  const header = proxy === undefined ? undefined : bytesOf(proxy, () => '')
+  const client = await openClient(stage.postern.port, version, ciphers, header)
   stage.clients.set(id, client)
   return client
 }

@@ -18,6 +18,8 @@ export type Wanted = {
   postern?: Policy
   login?: Policy
   networks?: Policy
+  /** Written when `checks` names it. */
+  rates?: Policy
   environment?: Record<string, string>
 }
 
@@ -142,6 +144,7 @@ export async function writePolicies(folder: string, wanted: Wanted): Promise<voi
   })
   write('login.yaml', { second_factor: { required_for: 'all' }, failures: { reply_after: '100ms' }, ...wanted.login })
   write('networks.yaml', { mode: 'enforce', ...wanted.networks })
+  if (wanted.rates !== undefined) write('rates.yaml', wanted.rates)
 }
 
 function listen(child: ChildProcess): { out: string; err: string } {

@@ -87,9 +87,12 @@ describe('a listed peer', () => {
 
   test('must send a header: TLS at once, half of one, or nothing is a fault', async () => {
     const why = async (act: Act, deadlineMs = 5_000) => (await meet(act, { deadlineMs })).origin
-    expect(await why((balancer) => balancer.write('\x16\x03\x01\x02'))).toEqual({ at: 'fault', why: 'no PROXY header' })
-    expect(await why((balancer) => balancer.end('PROXY TCP4'))).toEqual({ at: 'fault', why: 'PROXY header cut short' })
-    expect(await why(() => undefined, 30)).toEqual({ at: 'fault', why: 'PROXY header not in time' })
+    expect(await why((balancer) => balancer.write('\x16\x03\x01\x02'))).toEqual({
+      at: 'fault',
+      why: 'proxy-header-missing',
+    })
+    expect(await why((balancer) => balancer.end('PROXY TCP4'))).toEqual({ at: 'fault', why: 'proxy-header-cut-short' })
+    expect(await why(() => undefined, 30)).toEqual({ at: 'fault', why: 'proxy-header-late' })
   })
 
   test('that sends a byte now and then runs into the deadline of the whole', async () => {
@@ -101,7 +104,7 @@ describe('a listed peer', () => {
       { deadlineMs: 60 },
     )
     clearInterval(timer)
-    expect(origin).toEqual({ at: 'fault', why: 'PROXY header not in time' })
+    expect(origin).toEqual({ at: 'fault', why: 'proxy-header-late' })
   })
 
   test('is let go of when the connection is to end from our side', async () => {

@@ -35,9 +35,9 @@ describe('version 1', () => {
 
   test('107 octets are a header, 108 are none', () => {
     expect(read(`PROXY UNKNOWN ${'x'.repeat(91)}\r\n`)).toBe('own')
-    expect(read(`PROXY UNKNOWN ${'x'.repeat(92)}\r\n`)).toBe('PROXY header too long')
+    expect(read(`PROXY UNKNOWN ${'x'.repeat(92)}\r\n`)).toBe('proxy-header-too-long')
     expect(read(`PROXY UNKNOWN ${'x'.repeat(92)}`)).toBe('more')
-    expect(read(`PROXY UNKNOWN ${'x'.repeat(93)}`)).toBe('PROXY header too long')
+    expect(read(`PROXY UNKNOWN ${'x'.repeat(93)}`)).toBe('proxy-header-too-long')
   })
 
   test.each([
@@ -56,12 +56,12 @@ describe('version 1', () => {
     ['a name in place of an address', V1.replace('192.0.2.7', 'localhost')],
     ['a zone', 'PROXY TCP6 fe80::1%eth0 2001:db8::1 1 2\r\n'],
   ])('%s is malformed', (_, header) => {
-    expect(read(header)).toBe('PROXY header malformed')
+    expect(read(header)).toBe('proxy-header-malformed')
   })
 
   test('other families are unknown', () => {
     for (const family of ['UDP4', 'tcp4', 'UNIX', '']) {
-      expect(read(V1.replace('TCP4', family))).toBe('PROXY family unknown')
+      expect(read(V1.replace('TCP4', family))).toBe('proxy-family-unknown')
     }
   })
 })
@@ -88,15 +88,15 @@ describe('version 2', () => {
   })
 
   test('a checksum must be right where there is one', () => {
-    expect(read(v2({ tlvs: tlv(3, Buffer.from([1, 2, 3])) }))).toBe('PROXY header malformed')
-    expect(read(v2({ tlvs: tlv(3, Buffer.from([1, 2, 3, 4])) }))).toBe('PROXY checksum wrong')
+    expect(read(v2({ tlvs: tlv(3, Buffer.from([1, 2, 3])) }))).toBe('proxy-header-malformed')
+    expect(read(v2({ tlvs: tlv(3, Buffer.from([1, 2, 3, 4])) }))).toBe('proxy-checksum-wrong')
     expect(read(v2({ tlvs: tlv(3, Buffer.from(SUM, 'hex')) }))).toMatch(/^192\.0\.2\.7/)
   })
 
   test('the longest that is taken, and one octet more', () => {
     const room = PROXY_V2_MAX - 28 - 3
     expect(read(v2({ tlvs: tlv(4, Buffer.alloc(room)) }))).toMatch(/^192/)
-    expect(read(v2({ tlvs: tlv(4, Buffer.alloc(room + 1)) }).subarray(0, 16))).toBe('PROXY header too long')
+    expect(read(v2({ tlvs: tlv(4, Buffer.alloc(room + 1)) }).subarray(0, 16))).toBe('proxy-header-too-long')
   })
 
   test.each([
@@ -108,12 +108,12 @@ describe('version 2', () => {
     ['a TLV that runs over the end', v2({ tlvs: Buffer.from([4, 0, 9, 1]) })],
     ['half a TLV', v2({ tlvs: Buffer.from([4, 0]) })],
   ])('%s is malformed', (_, header) => {
-    expect(read(header)).toBe('PROXY header malformed')
+    expect(read(header)).toBe('proxy-header-malformed')
   })
 
   test('datagrams, unix sockets and no family at all are unknown', () => {
     for (const family of [0x00, 0x01, 0x12, 0x22, 0x31, 0x32, 0x41, 0xff]) {
-      expect(read(v2({ family, addresses: Buffer.alloc(216) }))).toBe('PROXY family unknown')
+      expect(read(v2({ family, addresses: Buffer.alloc(216) }))).toBe('proxy-family-unknown')
     }
   })
 })
@@ -121,6 +121,6 @@ describe('version 2', () => {
 test.each(['\x16\x03\x01', 'CAPA\r\n', 'proxy TCP4', ' PROXY ', '\r\n\r\n\0\r\nQUIX'])(
   '%j begins no header',
   (bytes) => {
-    expect(read(Buffer.from(bytes, 'latin1'))).toBe('no PROXY header')
+    expect(read(Buffer.from(bytes, 'latin1'))).toBe('proxy-header-missing')
   },
 )
