@@ -22,11 +22,11 @@ import { sayFarewell } from './front/farewell.ts'
 import type { Secured, Terminator } from './front/tls.ts'
 import type { ToKeeper } from './front/to-keeper.ts'
 import { earlyVerdict } from './gate/gate.ts'
-import type { AuthenticateAnswer, BackendPlan, ListenerPlan, Snapshot } from './keeper/messages.ts'
+import type { AuthenticateAnswer, BackendPlan, ListenerPlan, SettleAnswer, Snapshot } from './keeper/messages.ts'
 import type { LoginVerdict } from './login/machine.ts'
 import { runLogin, type Attempt } from './login/run.ts'
 import { TROUBLE } from './pop3/reply.ts'
-import { loginBackend, type Proven } from './relay/backend.ts'
+import { loginBackend, type BackendLogin, type Proven } from './relay/backend.ts'
 import { outcomeOf } from './relay/failure.ts'
 import type { Client } from './relay/introduction.ts'
 import { relay, type Progress } from './relay/pump.ts'
@@ -231,23 +231,27 @@ async function prove(
       return { verdict: { say: 'welcome', words: login.words }, server: login, backend: plan }
     }
     if (login.at === 'proven') login.socket.destroy()
-    switch (settled.say) {
-      case 'refuse':
-        return await refuseAfter(settled.holdMs, gone)
-      case 'busy':
-      case 'trouble':
-        return login.at === 'busy' || login.at === 'unavailable'
-          ? turnedDown({ say: 'trouble', line: login.words })
-          : TROUBLED
-      case 'welcome':
-        // The client left while this was decided; or a keeper welcomed what was not proven. Neither gets a mailbox.
-        return TROUBLED
-      default:
-        return never(settled)
-    }
+    return await turnedDownAs(settled, login, gone)
   } catch (error) {
     if (login.at === 'proven') login.socket.destroy()
     throw error
+  }
+}
+
+async function turnedDownAs(settled: SettleAnswer, login: BackendLogin, gone: AbortSignal): Promise<Judged> {
+  switch (settled.say) {
+    case 'refuse':
+      return refuseAfter(settled.holdMs, gone)
+    case 'busy':
+    case 'trouble':
+      return login.at === 'busy' || login.at === 'unavailable'
+        ? turnedDown({ say: 'trouble', line: login.words })
+        : TROUBLED
+    case 'welcome':
+      // The client left while this was decided; or a keeper welcomed what was not proven. Neither gets a mailbox.
+      return TROUBLED
+    default:
+      return never(settled)
   }
 }
 

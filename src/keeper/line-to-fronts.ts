@@ -25,20 +25,13 @@ export type LineContext = {
 
 /** Takes one message of a front. Answers go back by its call number. */
 export function hear(context: LineContext, front: Front, message: FromFront): void {
-  const { sessions, metrics, log, emit } = context
+  const { sessions, metrics, log } = context
   switch (message.kind) {
     case 'admit':
       return answer(front, message.call, admit(context, front, message))
-    case 'denied': {
-      const { listener, ip, port, by, would, count } = message
-      const action = would ? 'connection-would-deny' : 'connection-denied'
-      if (!would) context.admission.turnedAway(ip, count)
-      return emit({ stream: 'access', action, connection: { listener, ip, port }, by, count })
-    }
-    case 'violated': {
-      const { listener, ip, port, reason, count } = message
-      return emit({ stream: 'access', action: 'protocol-violation', connection: { listener, ip, port }, reason, count })
-    }
+    case 'denied':
+    case 'violated':
+      return tellTurnedAway(context, message)
     case 'listening':
     case 'listen-failed':
       return context.listening(front, message)
@@ -65,6 +58,20 @@ export function hear(context: LineContext, front: Front, message: FromFront): vo
     default:
       never(message)
   }
+}
+
+/** What a front closed before it asked for a place. */
+function tellTurnedAway(
+  { admission, emit }: LineContext,
+  message: Extract<FromFront, { kind: 'denied' | 'violated' }>,
+): void {
+  const { listener, ip, port, count } = message
+  const connection = { listener, ip, port }
+  if (message.kind === 'violated')
+    return emit({ stream: 'access', action: 'protocol-violation', connection, reason: message.reason, count })
+  if (!message.would) admission.turnedAway(ip, count)
+  const action = message.would ? 'connection-would-deny' : 'connection-denied'
+  emit({ stream: 'access', action, connection, by: message.by, count })
 }
 
 type OfSession = Extract<FromFront, { session: string }>

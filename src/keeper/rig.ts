@@ -72,7 +72,7 @@ export async function buildRig(file: string): Promise<Rig> {
 
 /** Everything but the policies, which are put in when they are known to be good. */
 function wire(log: Log, resources: Resources, gateways: ReadonlySet<string>): Rig {
-  const { store, keys, journal } = resources
+  const { journal } = resources
   const metrics: Metrics = createMetrics({
     fronts: () => rig.supervisor?.fronts().length ?? 0,
     sessionsActive: () => rig.sessions.active().length,
@@ -84,27 +84,7 @@ function wire(log: Log, resources: Resources, gateways: ReadonlySet<string>): Ri
     metrics.observe(event)
     journal.write(event)
   }
-  const judge = createJudge({
-    store,
-    keys,
-    clock: systemClock,
-    policy: () => rig.force.current().login,
-    emit,
-    durable: () => journal.durable(),
-    opened: (id, { user, backend }) => {
-      const ip = rig.sessions.loggedIn(id, user, backend)
-      if (ip !== null) rig.known.proven(ip, systemClock.now())
-    },
-    broken: (error) => {
-      rig.storeFault = error instanceof Error ? error.message : String(error)
-      log.error(`a login could not be judged: ${rig.storeFault}`)
-    },
-    breach: (session, what) => {
-      log.error({ session }, `a front broke the protocol: ${what}`)
-      const front = rig.supervisor?.fronts().find(({ id }) => id === rig.sessions.frontOf(session))
-      front?.kill(what)
-    },
-  })
+  const judge = judgeOf(log, resources, emit, () => rig)
   const backends = watchBackends(
     () => rig.supervisor?.fronts().at(-1),
     () => {
@@ -131,6 +111,32 @@ function wire(log: Log, resources: Resources, gateways: ReadonlySet<string>): Ri
     users: {},
   }
   return rig
+}
+
+function judgeOf(log: Log, { store, keys, journal }: Resources, emit: Rig['emit'], rig: () => Rig): Judge {
+  return createJudge({
+    store,
+    keys,
+    clock: systemClock,
+    policy: () => rig().force.current().login,
+    emit,
+    durable: () => journal.durable(),
+    opened: (id, { user, backend }) => {
+      const ip = rig().sessions.loggedIn(id, user, backend)
+      if (ip !== null) rig().known.proven(ip, systemClock.now())
+    },
+    broken: (error) => {
+      rig().storeFault = error instanceof Error ? error.message : String(error)
+      log.error(`a login could not be judged: ${rig().storeFault}`)
+    },
+    breach: (session, what) => {
+      log.error({ session }, `a front broke the protocol: ${what}`)
+      const front = rig()
+        .supervisor?.fronts()
+        .find(({ id }) => id === rig().sessions.frontOf(session))
+      front?.kill(what)
+    },
+  })
 }
 
 /** What stands between a connection and its place. */

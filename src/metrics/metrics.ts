@@ -95,19 +95,15 @@ function observe(to: Parts, event: AuditEvent): void {
   switch (event.action) {
     case 'connection-denied':
       to.denied.inc({ rule: to.rule(event.by.rule) }, event.count ?? 1)
-      to.connections.inc({ listener: to.listener(event.connection.listener), result: 'denied' }, event.count ?? 1)
-      return
+      return countAs('denied', to, event)
     case 'protocol-violation':
       // One that was admitted is counted by its end.
-      if (event.connection.session !== undefined) return
-      to.connections.inc({ listener: to.listener(event.connection.listener), result: 'violation' }, event.count ?? 1)
+      if (event.connection.session === undefined) countAs('violation', to, event)
       return
     case 'tls-failed':
-      to.connections.inc({ listener: to.listener(event.connection.listener), result: 'tls-failed' }, event.count ?? 1)
-      return
+      return countAs('tls-failed', to, event)
     case 'connection-closed':
-      to.connections.inc({ listener: to.listener(event.connection.listener), result: 'closed' }, event.count ?? 1)
-      return
+      return countAs('closed', to, event)
     case 'session-opened':
       to.connections.inc({ listener: to.listener(event.connection.listener), result: 'session' })
       return
@@ -132,6 +128,10 @@ function observe(to: Parts, event: AuditEvent): void {
     default:
     // Other events are for the streams alone.
   }
+}
+
+function countAs(result: string, to: Parts, event: Extract<AuditEvent, { stream: 'access' }>): void {
+  to.connections.inc({ listener: to.listener(event.connection.listener), result }, event.count ?? 1)
 }
 
 function histograms(registry: Registry) {

@@ -13,13 +13,11 @@ const tlvs = fc
 
 /** A header, and the client that it names. */
 const header = fc.oneof(
-  fc
-    .record({ ip: octets(4), port })
-    .map(({ ip, port }) => ({
-      bytes: Buffer.from(`PROXY TCP4 ${ip.join('.')} 10.0.0.1 ${port} 995\r\n`),
-      ip: ip.join('.'),
-      port,
-    })),
+  fc.record({ ip: octets(4), port }).map(({ ip, port }) => ({
+    bytes: Buffer.from(`PROXY TCP4 ${ip.join('.')} 10.0.0.1 ${port} 995\r\n`),
+    ip: ip.join('.'),
+    port,
+  })),
   fc
     .record({ ip: octets(4), port, tlvs })
     .map(({ ip, port, tlvs }) => ({ bytes: v2({ addresses: v4([...ip], port), tlvs }), ip: ip.join('.'), port })),
