@@ -1,16 +1,19 @@
 /** The first page of the story: whose connection it is, and what becomes of one that is nobody's. */
 import type { Socket } from 'node:net'
 import type { Address, Endpoint } from './base/ip.ts'
-import { HANDSHAKE_DEADLINE_MS, SPOKEN_SHARE } from './base/limits.ts'
+import { HANDSHAKE_DEADLINE_MS, LINGER_MS, SPOKEN_SHARE } from './base/limits.ts'
 import { never } from './base/never.ts'
+import { part } from './base/parting.ts'
 import type { Budget } from './front/budget.ts'
 import type { DenialReport } from './front/denial-report.ts'
-import { sayFarewell } from './front/farewell.ts'
 import { originOf } from './front/origin.ts'
 import type { Terminator } from './front/tls.ts'
 import type { ListenerPlan, Snapshot } from './keeper/messages.ts'
 import { runLogin } from './login/run.ts'
 import { DENIED, TROUBLE } from './pop3/reply.ts'
+
+/** How long a client may take over our last words. */
+export const LAST_WORDS = { flushMs: LINGER_MS, lingerMs: LINGER_MS }
 
 /** As the keeper's messages name a connection. */
 export type Peer = { listener: string; ip: string; port: number }
@@ -75,7 +78,9 @@ export async function sayDenied(socket: Socket, house: Doorstep, stop: AbortSign
   const { onDeny, limits } = house.snapshot()
   if (onDeny !== 'say' || house.connections.size() > limits.connections * SPOKEN_SHARE) return
   const secured = await house.tls().secure(socket, withinHandshake(stop))
-  if (secured.at === 'secured') await sayFarewell(secured.socket, DENIED)
+  if (secured.at !== 'secured') return
+  secured.socket.on('error', () => undefined).write(DENIED)
+  await part(secured.socket, LAST_WORDS)
 }
 
 /** Gives a signal that aborts with `stop`, or when a handshake takes too long. */
@@ -101,5 +106,5 @@ async function answerCheck(socket: Socket, house: Doorstep, stop: AbortSignal, t
       return Promise.resolve({ say: 'trouble', line: TROUBLE })
     },
   })
-  await sayFarewell(secured.socket, null)
+  await part(secured.socket, LAST_WORDS)
 }

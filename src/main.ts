@@ -6,7 +6,6 @@ import { check } from './cli/check.ts'
 import { reload, status } from './cli/running.ts'
 import { serve } from './cli/serve.ts'
 import { userEnroll, userList, userRemove, userShow } from './cli/user.ts'
-import { demo } from './demo/demo.ts'
 
 type Run<Args extends unknown[]> = (...args: Args) => Promise<number>
 
@@ -52,7 +51,8 @@ function program(ends: <Args extends unknown[]>(run: Run<Args>) => (...args: Arg
     .command('demo')
     .description('show the main job with an old server, a certificate and a user of its own')
     .option('--check', 'fetch every message through itself, then exit')
-    .action(ends(demo))
+    // Loaded when asked for: what makes certificates has no place in the process that holds the secrets.
+    .action(ends(async (options: { check?: boolean }) => (await import('./demo/demo.ts')).demo(options)))
   command('check', 'read all that serve would read and say what is wrong')
     .option('--json', 'as JSON')
     .action(ends(check))

@@ -1,24 +1,23 @@
 /**
  * THE STORY: one connection, from accept to its last audit event.
  *
- *     whose connection it is (PROXY header) -> gate (in memory) -> a place from the keeper -> TLS -> the dialogue, where each login is judged by the keeper
- *     (second factor) and then by the old server (password) -> the relay -> the end
+ *     whose it is (PROXY header) -> the gate (in memory) -> a place from the keeper (rates, ceilings) -> TLS -> the dialogue,
+ *     where each login is judged by the keeper (second factor) and then by the old server (password) -> the relay -> the end
  *
  * Every way out tells the keeper how it ended, and the keeper writes the audit. A bug anywhere in here is caught here, once:
  * it ends this connection, and lets nobody in.
  */
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { arrive, sayDenied, withinHandshake, type Peer } from './arrival.ts'
+import { arrive, LAST_WORDS, sayDenied, withinHandshake, type Peer } from './arrival.ts'
 import type { Ending, SessionCounts } from './audit/events.ts'
 import type { Clock } from './base/clock.ts'
 import { parseAddress, type Address } from './base/ip.ts'
 import type { Level } from './base/log.ts'
-import { never } from './base/never.ts'
+import { part } from './base/parting.ts'
 import { reveal } from './base/secret.ts'
 import type { Budget, Handle } from './front/budget.ts'
 import type { DenialReport } from './front/denial-report.ts'
-import { sayFarewell } from './front/farewell.ts'
 import type { Secured, Terminator } from './front/tls.ts'
 import type { ToKeeper } from './front/to-keeper.ts'
 import { earlyVerdict } from './gate/gate.ts'
@@ -143,7 +142,7 @@ async function converse(socket: Socket, client: Client, house: House, handle: Ha
   })
   if (login.at === 'over') {
     proven.server?.socket.destroy()
-    await sayFarewell(secured.socket, null)
+    await part(secured.socket, LAST_WORDS)
     return {
       reason: login.reason === 'violation' ? 'too-many-failures' : login.reason,
       ...(proven.server && NOTHING_DONE),
@@ -205,53 +204,43 @@ async function prove(
   house: House,
   gone: AbortSignal,
 ): Promise<Judged> {
-  const id = client.session
-  const { token, username, password } = answer
+  const { session } = client
+  const { token } = answer
   const plan = house.backend(answer.backend)
   if (plan === null) {
     const outcome = { at: 'unavailable', detail: 'this front does not know the backend' } as const
-    await house.keeper.settle({ session: id, token, outcome })
+    await house.keeper.settle({ session, token, outcome })
     return TROUBLED
   }
-  const login = await loginBackend({
-    plan,
-    username: Buffer.from(username),
-    password: Buffer.from(password),
-    client,
-    signal: gone,
-  })
+  const [username, password] = [Buffer.from(answer.username), Buffer.from(answer.password)]
+  const login = await loginBackend({ plan, username, password, client, signal: gone })
   // Nobody was refused and nobody is there to be let in: the end of the connection gives back what it held.
-  if (gone.aborted && (login.at === 'proven' || login.at === 'unavailable')) {
-    if (login.at === 'proven') login.socket.destroy()
-    return TROUBLED
-  }
-  try {
-    const settled = await house.keeper.settle({ session: id, token, outcome: outcomeOf(login) })
-    if (login.at === 'proven' && settled.say === 'welcome' && !gone.aborted) {
+  const isMoot = gone.aborted && (login.at === 'proven' || login.at === 'unavailable')
+  const settled = isMoot ? GONE : await settleOrLetGo({ session, token, outcome: outcomeOf(login) }, login, house)
+  if (login.at === 'proven') {
+    if (settled.say === 'welcome' && !gone.aborted) {
       return { verdict: { say: 'welcome', words: login.words }, server: login, backend: plan }
     }
-    if (login.at === 'proven') login.socket.destroy()
-    return await turnedDownAs(settled, login, gone)
+    login.socket.destroy()
+    return TROUBLED
+  }
+  if (settled.say === 'refuse') return await refuseAfter(settled.holdMs, gone)
+  return login.at === 'refuted' ? TROUBLED : turnedDown({ say: 'trouble', line: login.words })
+}
+
+const GONE: SettleAnswer = { say: 'trouble' }
+
+/** A keeper that cannot settle must not leave a mailbox open behind it. */
+async function settleOrLetGo(
+  question: Parameters<ToKeeper['settle']>[0],
+  login: BackendLogin,
+  house: House,
+): Promise<SettleAnswer> {
+  try {
+    return await house.keeper.settle(question)
   } catch (error) {
     if (login.at === 'proven') login.socket.destroy()
     throw error
-  }
-}
-
-async function turnedDownAs(settled: SettleAnswer, login: BackendLogin, gone: AbortSignal): Promise<Judged> {
-  switch (settled.say) {
-    case 'refuse':
-      return refuseAfter(settled.holdMs, gone)
-    case 'busy':
-    case 'trouble':
-      return login.at === 'busy' || login.at === 'unavailable'
-        ? turnedDown({ say: 'trouble', line: login.words })
-        : TROUBLED
-    case 'welcome':
-      // The client left while this was decided; or a keeper welcomed what was not proven. Neither gets a mailbox.
-      return TROUBLED
-    default:
-      return never(settled)
   }
 }
 

@@ -1,5 +1,5 @@
 /** A wait took longer than it may. `what` names the wait in the words of the log. */
-export class DeadlineError extends Error {
+class DeadlineError extends Error {
   readonly what: string
   constructor(what: string) {
     super(`${what}: deadline passed`)
@@ -9,7 +9,7 @@ export class DeadlineError extends Error {
 }
 
 /**
- * Gives what `wait` gives, or throws {@link DeadlineError} after `ms` milliseconds.
+ * Gives what `wait` gives, or throws an error that names `what` after `ms` milliseconds.
  * The caller cleans up what it waited for: a promise cannot be taken back.
  */
 export async function within<T>(ms: number, what: string, wait: Promise<T>): Promise<T> {

@@ -197,6 +197,11 @@ export const CAPA_REPLY_MAX = 16_384
 export const FIRST_PROBE_MS = 2_000
 /** How often the users are counted for the metrics; this also finds out whether the store still answers. */
 export const USERS_COUNT_MS = 10_000
+/**
+ * A client that has closed its side may still read the reply to its last command; a killed one looks the same, and holds the old
+ * server's mailbox lock as long.
+ */
+export const CLIENT_ENDED_MS = 60_000
 
 /* Where connections come from: PROXY headers, rates, pressure, lost addresses. */
 

@@ -40,7 +40,7 @@ export function toKeeper(send: (message: FromFront) => void): ToKeeper {
     const call = (next = (next + 1) % Number.MAX_SAFE_INTEGER)
     const answer = new Promise<Answers[keyof Answers]>((resolve, reject) => open.set(call, { resolve, reject }))
     try {
-      send({ ...question, call } as Question)
+      send({ ...question, call })
       return await within(DEADLINES[question.kind], `keeper: ${question.kind}`, answer)
     } finally {
       open.delete(call)

@@ -56,11 +56,13 @@ export function createClaims(store: Store, clock: Clock): Claims {
       const key = `${claim.code.of} ${claim.code.number} ${claim.user}`
       const until = clock.monotonic() + CLAIM_WAIT_MS
       for (;;) {
+        // First of all: a code that was right when it was typed must not be taken long after.
+        const left = until - clock.monotonic()
+        if (gone.aborted || left <= 0) return { say: 'late' }
         const flight = flights.get(key)
         if (flight === undefined) return await take(key, claim)
         if (flight.taken && flight.device !== claim.device) return { say: 'replayed' }
-        const left = until - clock.monotonic()
-        if (gone.aborted || left <= 0 || flight.waiters.size >= CLAIM_WAITERS_MAX) return { say: 'late' }
+        if (flight.waiters.size >= CLAIM_WAITERS_MAX) return { say: 'late' }
         await change(flight, left, gone)
       }
     },

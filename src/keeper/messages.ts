@@ -13,7 +13,7 @@ const shortText = z.string().max(300)
 const listener = z.string().max(64)
 const ip = z.string().min(2).max(45)
 const port = z.int().min(0).max(65535)
-const count = z.number().nonnegative().finite()
+const count = z.number().nonnegative()
 const bytes = (max: number) => z.custom<Buffer>((value) => value instanceof Uint8Array && value.length <= max)
 
 const ending = z.enum([

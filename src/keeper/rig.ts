@@ -84,7 +84,6 @@ function wire(log: Log, resources: Resources, gateways: ReadonlySet<string>): Ri
     metrics.observe(event)
     journal.write(event)
   }
-  const judge = judgeOf(log, resources, emit, () => rig)
   const backends = watchBackends(
     () => rig.supervisor?.fronts().at(-1),
     () => {
@@ -102,7 +101,7 @@ function wire(log: Log, resources: Resources, gateways: ReadonlySet<string>): Ri
     ...entrance(log, emit, gateways, () => rig),
     backends,
     force: undefined as unknown as InForce,
-    judge,
+    judge: judgeOf(resources, log, emit, () => rig),
     emit,
     supervisor: null,
     ticketKeys: randomBytes(TICKET_KEYS_LENGTH),
@@ -113,7 +112,7 @@ function wire(log: Log, resources: Resources, gateways: ReadonlySet<string>): Ri
   return rig
 }
 
-function judgeOf(log: Log, { store, keys, journal }: Resources, emit: Rig['emit'], rig: () => Rig): Judge {
+function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'], rig: () => Rig): Judge {
   return createJudge({
     store,
     keys,
@@ -126,15 +125,17 @@ function judgeOf(log: Log, { store, keys, journal }: Resources, emit: Rig['emit'
       if (ip !== null) rig().known.proven(ip, systemClock.now())
     },
     broken: (error) => {
-      rig().storeFault = error instanceof Error ? error.message : String(error)
-      log.error(`a login could not be judged: ${rig().storeFault}`)
+      const text = error instanceof Error ? error.message : String(error)
+      rig().storeFault = text
+      log.error(`a login could not be judged: ${text}`)
     },
     breach: (session, what) => {
       log.error({ session }, `a front broke the protocol: ${what}`)
-      const front = rig()
-        .supervisor?.fronts()
-        .find(({ id }) => id === rig().sessions.frontOf(session))
-      front?.kill(what)
+      const { supervisor, sessions } = rig()
+      supervisor
+        ?.fronts()
+        .find(({ id }) => id === sessions.frontOf(session))
+        ?.kill(what)
     },
   })
 }
@@ -155,9 +156,8 @@ function entrance(log: Log, emit: Rig['emit'], gateways: ReadonlySet<string>, ri
     ceilings: () => ceilingsOf(rig().force.current()),
     emit,
     evicted({ id: session, front }) {
-      const holder = rig()
-        .supervisor?.fronts()
-        .find(({ id }) => id === front)
+      const { supervisor } = rig()
+      const holder = supervisor?.fronts().find(({ id }) => id === front)
       holder?.say({ kind: 'kill', session, reason: 'evicted' })
     },
   })

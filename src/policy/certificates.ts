@@ -21,6 +21,8 @@ export type Certificate = CertificateFiles & {
   fingerprint: string
   /** What is no fault and yet worth a word. */
   warnings: string[]
+  /** Not valid yet, or no more: no fault at start, or a forgotten renewal would keep everybody out at the next restart. */
+  outOfTime: string | null
 }
 
 /** The server's own certificate, then each issuer. */
@@ -51,6 +53,7 @@ export async function loadCertificate(
   if (!privateKey.ok) return faulty(`${key} ${privateKey.fault}`)
   const pair = fit(files, chain.value, privateKey.value, { now, key })
   if (!pair.ok) return faulty(`${cert} ${pair.fault}`)
+  if (pair.value.outOfTime !== null) pair.value.warnings.push(`${cert} ${pair.value.outOfTime}`)
   if ((keyText.mode & 0o077) !== 0) {
     pair.value.warnings.push(`${key} can be read by others than its owner; chmod 600 ${key}`)
   }
@@ -70,11 +73,7 @@ function fit(
   const [own, ...issuers] = certificates
   const chain = certificates.map(String).join('')
   const privateKey = Buffer.from(key.export({ type: 'pkcs8', format: 'pem' }))
-  const misfit =
-    mismatch(own, issuers, key, at.key) ??
-    outOfOrder(certificates) ??
-    outOfTime(own, at.now) ??
-    unusable(chain, privateKey)
+  const misfit = mismatch(own, issuers, key, at.key) ?? outOfOrder(certificates) ?? unusable(chain, privateKey)
   if (misfit !== null) return faulty(misfit)
   return parsed({
     ...files,
@@ -85,6 +84,7 @@ function fit(
     notAfter: own.validToDate.getTime(),
     fingerprint: own.fingerprint256,
     warnings: [],
+    outOfTime: outOfTime(own, at.now),
   })
 }
 
@@ -142,8 +142,8 @@ function outOfOrder(chain: X509Certificate[]): string | null {
 
 function outOfTime(own: X509Certificate, now: number): string | null {
   const [from, to] = [own.validFromDate.getTime(), own.validToDate.getTime()]
-  if (now < from) return `is not valid before ${writeDay(from)}; wait, or set the clock right`
-  return now > to ? `ran out on ${writeDay(to)}; renew it` : null
+  if (now < from) return `is not valid before ${writeDay(from)}; until then mail programs refuse it`
+  return now > to ? `ran out on ${writeDay(to)}; renew it, as mail programs refuse it` : null
 }
 
 /** The last word is OpenSSL's, as it will serve the pair: it refuses keys that are too short, for one. */

@@ -154,17 +154,19 @@ async function loadPair(
   const { findings, now } = reading
   const files = { name: relative(reading.folder, pair.cert), ...pair }
   const read = await loadCertificate(files, reading.reader, now, reading.shown)
-  if (!read.ok) {
-    const inForce = lastGood?.find((one) => one.cert === pair.cert && one.key === pair.key)
-    if (inForce === undefined) {
-      findings.faults.push({ ...place, message: read.fault })
-      return {}
-    }
-    findings.warnings.push({ ...place, message: `${read.fault}; the last good pair goes on` })
-    return { certificate: inForce, rejected: { name: files.name, reason: read.fault } }
+  const inForce = lastGood?.find((one) => one.cert === pair.cert && one.key === pair.key)
+  const early = read.ok ? read.value.outOfTime : null
+  const reason = early === null ? (read.ok ? null : read.fault) : `${reading.shown(pair.cert)} ${early}`
+  if (inForce !== undefined && reason !== null && (!read.ok || inForce.notAfter >= now)) {
+    findings.warnings.push({ ...place, message: `${reason}; the last good pair goes on` })
+    return { certificate: inForce, rejected: { name: files.name, reason } }
   }
-  const { notAfter, warnings } = read.value
-  const ends = notAfter - now < tls.warn_before_expiry
+  if (!read.ok) {
+    findings.faults.push({ ...place, message: read.fault })
+    return {}
+  }
+  const { notAfter, outOfTime, warnings } = read.value
+  const ends = outOfTime === null && notAfter - now < tls.warn_before_expiry
   const soon = ends ? [`${reading.shown(pair.cert)} runs out on ${writeDay(notAfter)}; renew it`] : []
   findings.warnings.push(...[...warnings, ...soon].map((message) => ({ ...place, message })))
   return { certificate: read.value }

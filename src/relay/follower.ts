@@ -8,7 +8,7 @@ const CR = 0x0d
 const DOT = 0x2e
 /** A line holding a dot alone ends a multi-line reply (RFC 1939 section 3). Whatever ended the line before, it ended in LF. */
 const END = Buffer.from('\n.\r\n')
-const LF_DOT = Buffer.from('\n.')
+const BARE_END = Buffer.from('\n.\n')
 
 /** What must be known of a forwarded command: its name in upper case, and whether its +OK is followed by lines. */
 export type Expected = { verb: string; multiLine: boolean }
@@ -117,25 +117,23 @@ function findEnd(chunk: Buffer, from: number, carried: Matched, bareLf: boolean)
     else matched = 0
   }
   if (i === chunk.length) return { end: -1, matched }
-  const end = bareLf ? searchBareLf(chunk, i) : search(chunk, i)
+  const end = search(chunk, i, bareLf)
   return { end, matched: end === -1 ? matchedAtEnd(chunk) : 0 }
 }
 
-function search(chunk: Buffer, from: number): number {
-  const found = chunk.indexOf(END, from)
-  return found === -1 ? -1 : found + END.length
-}
-
 /** A server that ends its lines in a bare LF ends its replies so too; some lines may still have both. */
-function searchBareLf(chunk: Buffer, from: number): number {
-  for (let i = chunk.indexOf(LF_DOT, from); i !== -1; i = chunk.indexOf(LF_DOT, i + 1)) {
-    if (chunk[i + 2] === LF) return i + 3
-    if (chunk[i + 2] === CR && chunk[i + 3] === LF) return i + 4
-  }
-  return -1
+function search(chunk: Buffer, from: number, bareLf: boolean): number {
+  const found = endOf(chunk, END, from)
+  const bare = bareLf ? endOf(chunk, BARE_END, from) : -1
+  return found === -1 || (bare !== -1 && bare < found) ? bare : found
 }
 
-/** What an end line began with before the search was seen by the loop above it: no octet before it can be part of one here. */
+function endOf(chunk: Buffer, line: Buffer, from: number): number {
+  const found = chunk.indexOf(line, from)
+  return found === -1 ? -1 : found + line.length
+}
+
+/** What a chunk without an end line ends with. The loop over what was carried has ruled out all that came before the search. */
 function matchedAtEnd(chunk: Buffer): Matched {
   const tail = chunk.toString('latin1', Math.max(0, chunk.length - 3))
   if (tail.endsWith('\n.\r')) return 3

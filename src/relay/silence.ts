@@ -1,14 +1,16 @@
 /** The one timer of a session: how long nothing may happen, which depends on what is waited for. */
 import type { Dialogue } from './dialogue.ts'
 
-/** Milliseconds of silence allowed: between commands and replies, after a forwarded QUIT, after its answer. */
-export type SilenceDeadlines = { idle: number; quit: number; afterQuit: number }
+/** Milliseconds of silence allowed: between commands and replies, once the client has ended, after a QUIT, after its answer. */
+export type SilenceDeadlines = { idle: number; ended: number; quit: number; afterQuit: number }
 
 export type SilenceWatch = {
   /** Something moved. What comes behind the answer to QUIT does not count: nothing of worth comes there. */
   alive(): void
   /** To be called when the dialogue may have moved on: another deadline may hold now. */
   look(): void
+  /** The client has closed its side: nobody may be waiting for the reply that is still to come. */
+  clientEnded(): void
   /** Begins to wait anew after `late`. */
   restart(): void
   stop(): void
@@ -30,6 +32,11 @@ export function watchSilence(
     look() {
       if (dialogue.quit() === quit) return
       quit = dialogue.quit()
+      clearTimeout(timer)
+      timer = setTimeout(late, allowed[quit])
+    },
+    clientEnded() {
+      allowed.none = Math.min(deadlines.idle, deadlines.ended)
       clearTimeout(timer)
       timer = setTimeout(late, allowed[quit])
     },

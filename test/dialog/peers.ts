@@ -34,14 +34,18 @@ function ear(socket: Socket | TLSSocket): Ear {
 
 export type Client = { socket: TLSSocket | Socket; ear: Ear; raw: Socket }
 
-/** Connects a client; without TLS when `version` is `none`; behind a balancer that sends `header` first, when there is one. */
-export async function openClient(
-  port: number,
-  version: SecureVersion | 'none' = 'TLSv1.3',
-  ciphers?: string,
-  header?: Buffer,
-): Promise<Client> {
-  const raw = connectPlain({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+export type ClientOptions = {
+  version?: SecureVersion | 'none' | undefined
+  ciphers?: string | undefined
+  from?: string
+  /** What a balancer in front of it sends before all else. */
+  header?: Buffer | undefined
+}
+
+/** Connects a client, from a loopback address; without TLS when `version` is `none`. */
+export async function openClient(port: number, options: ClientOptions = {}): Promise<Client> {
+  const { version = 'TLSv1.3', ciphers, from = '127.0.0.1', header } = options
+  const raw = connectPlain({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true, noDelay: true })
   raw.on('error', () => undefined)
   if (header !== undefined) raw.write(header)
   if (version === 'none') return { socket: raw, ear: ear(raw), raw }

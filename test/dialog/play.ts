@@ -4,24 +4,32 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { startPostern, until, type Line, type Running } from '../support/running.ts'
-import { openClient, scriptedServer, type Client, type OldServerScript, type ScriptedServer } from './peers.ts'
+import { openClient, scriptedServer, type Client, type ScriptedServer } from './peers.ts'
 import { bytesOf, type Dialogue, type Numbered } from './script.ts'
 
-const USER = 'ann@example.com'
+/** Where a dialogue is played: whose user and which old server are its own, and from which address its clients come. */
+export type Place = { postern: Running; server: ScriptedServer; user: string; ip: string }
 
-type Stage = {
-  postern: Running
-  server: ScriptedServer
+type Stage = Place & {
   clients: Map<number, Client>
   settings: Dialogue['settings']
   /** How many lines of each stream have been looked at. */
   read: Map<string, number>
 }
 
-/** Starts everything, plays, and takes everything down. Throws at the first step that is not as the text has it. */
-export async function play({ settings, steps }: Dialogue): Promise<void> {
-  const server = await scriptedServer((settings['backend'] ?? {}) as OldServerScript)
-  const { postern: over, login, networks, rates } = filled(settings, { backend: `127.0.0.1:${server.port}` })
+/** The user of every text; a dialogue that shares its Postern gets one of its own in that place. */
+export const USER = 'ann@example.com'
+
+/** Tells whether a dialogue changes nothing that others would notice. */
+export function canShare({ settings, steps }: Dialogue): boolean {
+  const own = ['postern', 'login', 'networks', 'rates', 'backend'].some((name) => settings[name] !== undefined)
+  return !own && steps.every((step) => step.do !== 'postern')
+}
+
+/** Plays a dialogue on a Postern of its own, and takes that down. */
+export async function playAlone(dialogue: Dialogue): Promise<void> {
+  const server = await scriptedServer(dialogue.settings['backend'] ?? {})
+  const { postern: over, login, networks, rates } = filled(dialogue.settings, `127.0.0.1:${server.port}`)
   const postern = await startPostern({
     backendPort: server.port,
     ...(over && { postern: over }),
@@ -29,36 +37,42 @@ export async function play({ settings, steps }: Dialogue): Promise<void> {
     ...(networks && { networks }),
     ...(rates && { rates }),
   })
-  const stage: Stage = { postern, server, clients: new Map(), settings, read: new Map() }
   try {
     await postern.enroll(USER)
-    for (const step of steps) {
-      try {
-        await perform(stage, step)
-      } catch (error) {
-        throw new Error(
-          `line ${step.line}: ${error instanceof Error ? error.message : String(error)}\n${postern.log()}`,
-          { cause: error },
-        )
-      }
-    }
-    await nothingElse(stage)
+    await play(dialogue, { postern, server, user: USER, ip: '127.0.0.1' })
   } finally {
-    for (const { raw } of stage.clients.values()) raw.destroy()
     await postern.close()
     server.close()
   }
 }
 
 /** `{backend}` stands for the address of the old server. */
-function filled(settings: Dialogue['settings'], names: { backend: string }): Dialogue['settings'] {
-  return JSON.parse(JSON.stringify(settings).replaceAll('{backend}', names.backend)) as Dialogue['settings']
+function filled(settings: Dialogue['settings'], backend: string): Dialogue['settings'] {
+  return JSON.parse(JSON.stringify(settings).replaceAll('{backend}', backend)) as Dialogue['settings']
+}
+
+/** Throws at the first step that is not as the text has it. */
+export async function play({ settings, steps }: Dialogue, place: Place): Promise<void> {
+  const stage: Stage = { ...place, clients: new Map(), settings, read: new Map() }
+  try {
+    for (const step of steps) {
+      try {
+        await perform(stage, step)
+      } catch (error) {
+        const what = error instanceof Error ? error.message : String(error)
+        throw new Error(`line ${step.line}: ${what}\n${place.postern.log()}`, { cause: error })
+      }
+    }
+    await nothingElse(stage)
+  } finally {
+    for (const { raw } of stage.clients.values()) raw.destroy()
+  }
 }
 
 async function perform(stage: Stage, step: Numbered): Promise<void> {
-  const { postern, server } = stage
+  const { server } = stage
   const bytes = (text: string, newline: boolean) =>
-    Buffer.concat([bytesOf(text, (steps) => postern.code(USER, steps)), Buffer.from(newline ? '\r\n' : '')])
+    Buffer.concat([bytesOf(text, codesOf(stage)), Buffer.from(newline ? '\r\n' : '')])
   switch (step.do) {
     case 'send':
       return void (await clientOf(stage, step.client)).socket.write(bytes(step.text, step.newline))
@@ -88,6 +102,11 @@ async function perform(stage: Stage, step: Numbered): Promise<void> {
   }
 }
 
+const codesOf = ({ postern, user }: Place) => ({
+  code: (steps: number) => postern.code(user, steps),
+  recovery: (index: number) => postern.recoveryCode(user, index),
+})
+
 async function clientOf(stage: Stage, id: number): Promise<Client> {
   const standing = stage.clients.get(id)
   if (standing !== undefined) return standing
@@ -96,8 +115,8 @@ async function clientOf(stage: Stage, id: number): Promise<Client> {
     ciphers?: string
     proxy?: string
   }
-  const header = proxy === undefined ? undefined : bytesOf(proxy, () => '')
-  const client = await openClient(stage.postern.port, version, ciphers, header)
+  const header = proxy === undefined ? undefined : bytesOf(proxy, codesOf(stage))
+  const client = await openClient(stage.postern.port, { version, ciphers, from: stage.ip, header })
   stage.clients.set(id, client)
   return client
 }
@@ -129,7 +148,7 @@ async function actClient(stage: Stage, id: number, act: string): Promise<void> {
       return void (await delay(Number(rest)))
     // Cut at every byte: each goes as a TLS record of its own.
     case 'bytewise':
-      for (const byte of bytesOf(rest, (steps) => stage.postern.code(USER, steps))) {
+      for (const byte of bytesOf(rest, codesOf(stage))) {
         client.socket.write(Buffer.of(byte))
         await delay(1)
       }
@@ -172,7 +191,7 @@ async function actPostern({ postern }: Stage, act: string): Promise<void> {
       return
     }
     case 'signal':
-      return void process.kill(postern.pid, rest[0] as NodeJS.Signals)
+      return void process.kill(postern.pid, rest[0])
     case 'logs':
       return void (await until(`the log says ${rest.join(' ')}`, () => postern.log().includes(rest.join(' '))))
     default:
@@ -182,7 +201,7 @@ async function actPostern({ postern }: Stage, act: string): Promise<void> {
 
 async function expectAudit(stage: Stage, stream: string, words: string[]): Promise<void> {
   const at = stage.read.get(stream) ?? 0
-  const next = () => stage.postern.audit(stream).filter(isOfDialogue)[at]
+  const next = () => stage.postern.audit(stream).filter(isOf(stage))[at]
   const line = await until(`line ${at + 1} of ${stream}: ${words.join(' ')}`, next, 15_000)
   stage.read.set(stream, at + 1)
   const [action, ...rest] = words
@@ -197,10 +216,12 @@ async function expectAudit(stage: Stage, stream: string, words: string[]): Promi
   }
 }
 
-/** What start, stop, enrolment and health checks write is not the dialogue's. */
-function isOfDialogue(line: Line): boolean {
-  const { dataset } = line.event as { dataset?: string }
-  return dataset !== 'postern.admin' || /^(policy-rejected|front-lost)/.test(line.event.action)
+/** What start, stop, enrolment, health checks and other dialogues write is not the dialogue's. */
+function isOf({ ip }: Place): (line: Line) => boolean {
+  return (line) => {
+    const { source } = line as { source?: { ip: string } }
+    return source === undefined ? /^(policy-rejected|front-lost)/.test(line.event.action) : source.ip === ip
+  }
 }
 
 /** The audit's lines and the old server's ears hold nothing that the page does not show. */
@@ -210,7 +231,7 @@ async function nothingElse(stage: Stage): Promise<void> {
   for (const stream of ['access', 'auth', 'session']) {
     const more = stage.postern
       .audit(stream)
-      .filter(isOfDialogue)
+      .filter(isOf(stage))
       .slice(stage.read.get(stream) ?? 0)
     // A client that is still connected is closed by the end of the test: its last lines come too late for the page.
     expect(more.map((line) => `${stream} ${line.event.action} ${line.event.reason ?? ''}`)).toEqual([])

@@ -1,11 +1,15 @@
-import { sweep } from './support/house.ts'
+import { sweep, sweepNow } from './support/house.ts'
 import { image } from './support/image.ts'
 
 /** Before all files: unpacks the real servers and clients once, and clears away what a killed run left behind. */
 export async function setup(): Promise<void> {
   await image()
-  process.env['POSTERN_REAL_RUN'] = String(process.pid)
+  const run = String(process.pid)
+  process.env['POSTERN_REAL_RUN'] = run
   await sweep('')
+  process.once('exit', () => {
+    sweepNow(run)
+  })
 }
 
 /** After all files, also when one of them died: no server of ours lives on. */

@@ -21,6 +21,8 @@ export type Wanted = {
   /** Written when `checks` names it. */
   rates?: Policy
   environment?: Record<string, string>
+  /** The folder of one that ended: the same policies and the same state. */
+  folder?: string
 }
 
 export type Line = { '@timestamp': string; event: { action: string; reason?: string } } & Record<string, unknown>
@@ -36,6 +38,8 @@ export type Running = {
   enroll(user: string): Promise<void>
   /** The code of this moment, or of so many steps away. */
   code(user: string, steps?: number): string
+  /** One of the ten that the enrolment gave. */
+  recoveryCode(user: string, index: number): string
   /** Whole lines that are in a stream by now. */
   audit(stream: string): Line[]
   cli(...args: string[]): Promise<Ran>
@@ -57,9 +61,9 @@ export async function until<T>(what: string, found: () => T | null | undefined |
 
 /** Starts it and waits until it listens. Throws with its log when it does not. */
 export async function startPostern(wanted: Wanted): Promise<Running> {
-  const folder = mkdtempSync(join(tmpdir(), 'postern-test-'))
+  const folder = wanted.folder ?? mkdtempSync(join(tmpdir(), 'postern-test-'))
   const config = join(folder, 'policies/postern.yaml')
-  await writePolicies(folder, wanted)
+  if (wanted.folder === undefined) await writePolicies(folder, wanted)
   const environment = { ...process.env, ...wanted.environment }
   const child = spawn(process.execPath, [LAUNCHER, 'serve', '-c', config], {
     env: environment,
@@ -67,6 +71,7 @@ export async function startPostern(wanted: Wanted): Promise<Running> {
   })
   const said = listen(child)
   const seeds = new Map<string, Buffer>()
+  const recovery = new Map<string, string[]>()
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
   const cli = (...args: string[]) => run([...args, '-c', config], environment)
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
@@ -88,10 +93,12 @@ export async function startPostern(wanted: Wanted): Promise<Running> {
       stop,
       async enroll(user) {
         const answered = await askServer(join(folder, 'state'), 'user.enroll', { user, replace: false })
-        const { otpauth } = answered?.result as { otpauth: string }
+        const { otpauth, recovery_codes } = answered?.result as { otpauth: string; recovery_codes: string[] }
+        recovery.set(user, recovery_codes)
         seeds.set(user, fromBase32(new URL(otpauth).searchParams.get('secret') ?? ''))
       },
       code: (user, steps = 0) => totp(seeds.get(user) ?? Buffer.alloc(0), Math.floor(Date.now() / 30_000) + steps),
+      recoveryCode: (user, index) => recovery.get(user)?.[index] ?? '',
       audit: (stream) => readStream(join(folder, 'state/audit', `${stream}.jsonl`)),
       fronts: () => childrenOf(child.pid ?? 0),
       async close() {

@@ -1,19 +1,30 @@
-import type { Running } from '../support/house.ts'
-import type { OldServer } from './old-server.ts'
-import { freePort, greets, until } from '../support/ports.ts'
+import { connect } from 'node:net'
+import { once } from 'node:events'
+import type { House, Running } from '../support/house.ts'
+import { until } from '../support/until.ts'
 
 const START_MS = 20_000
-const TRIES = 3
 
-/** Starts a server on a free port and waits for its greeting; another port when that one was taken meanwhile. */
-export async function awake(name: string, start: (port: number) => Promise<Running>): ReturnType<OldServer['start']> {
-  for (let left = TRIES; ; left -= 1) {
-    const port = await freePort()
-    const running = await start(port)
-    let ended = false
-    void running.ended.then(() => (ended = true))
-    await until(`${name} greets`, START_MS, async () => ended || (await greets(port)))
-    if (!ended) return { port, close: running.stop }
-    if (left <= 1) throw new Error(`${name} does not start:\n${running.said()}`)
+/** The port of every old server; its address is the house's own. */
+export const PORT = 11_110
+
+/** Waits until a server that was just started greets; throws with what it said when it ends instead. */
+export async function awake(name: string, house: House, running: Running): Promise<void> {
+  let ended = false
+  void running.ended.then(() => (ended = true))
+  await until(`${name} greets`, START_MS, async () => ended || (await greets(house.address)))
+  if (ended) throw new Error(`${name} does not start:\n${running.said()}`)
+}
+
+async function greets(host: string): Promise<boolean> {
+  const socket = connect(PORT, host)
+  socket.setTimeout(2_000, () => socket.destroy())
+  try {
+    const [first] = (await once(socket, 'data')) as [Buffer]
+    return first.toString('latin1').startsWith('+OK')
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
   }
 }

@@ -1,7 +1,7 @@
 import { fillMaildir } from '../support/mailboxes.ts'
-import { until } from '../support/ports.ts'
+import { until } from '../support/until.ts'
 import { exec } from '../support/exec.ts'
-import { awake } from './awake.ts'
+import { PORT, awake } from './awake.ts'
 import type { OldServer } from './old-server.ts'
 
 const AUTH = `authmodulelist="authpam"
@@ -12,16 +12,10 @@ DEBUG_LOGIN=0
 DEFAULTOPTIONS=""
 LOGGEROPTS=""
 `
+const START_MS = 10_000
 const LIBEXEC = '/usr/lib/courier'
-/** couriertcpd as Debian's start script calls it, with room for many sessions from one address. */
-const TCPD = [
-  '/usr/sbin/couriertcpd',
-  '-address=127.0.0.1',
-  '-maxprocs=40',
-  '-maxperip=40',
-  '-nodnslookup',
-  '-noidentlookup',
-]
+/** As Debian's start script has it, with room for many sessions from one address. */
+const TCPD = ['-maxprocs=40', '-maxperip=40', '-nodnslookup', '-noidentlookup']
 
 /** courier-pop with Maildirs: its tcpd, login and POP3 server as they are, passwords by authdaemon and PAM. */
 export const courier: OldServer = {
@@ -33,17 +27,15 @@ export const courier: OldServer = {
     await house.put('/etc/courier/authdaemonrc', AUTH, { uid: 904, gid: 904, mode: 0o644 })
     const auth = house.start([`${LIBEXEC}/courier-authlib/authdaemond`])
     const socket = house.path('/run/courier/authdaemon/socket')
-    await until(
-      'authdaemond listens',
-      10_000,
-      async () => (await exec(['test', '-S', socket], { ms: 5_000 })).code === 0,
-    )
-    const env = { POP3AUTH: 'PLAIN LOGIN', MAILDIRPATH: 'Maildir', PATH: '/usr/sbin:/usr/bin' }
-    return awake('courier-pop', async (port) => {
-      const pop3 = [`${LIBEXEC}/courier/courierpop3login`, `${LIBEXEC}/courier/courierpop3d`, 'Maildir']
-      return house.start([...TCPD, String(port), ...pop3], env)
-    }).catch((error: unknown) => {
-      throw new Error(`courier-pop: ${auth.said()}`, { cause: error })
+    const bound = async (): Promise<boolean> => (await exec(['test', '-S', socket], { ms: 5_000 })).code === 0
+    await until('authdaemond listens', START_MS, bound).catch((error: unknown) => {
+      throw new Error(auth.said(), { cause: error })
     })
+    const tcpd = ['/usr/sbin/couriertcpd', `-address=${house.address}`, ...TCPD, String(PORT)]
+    const pop3 = [`${LIBEXEC}/courier/courierpop3login`, `${LIBEXEC}/courier/courierpop3d`, 'Maildir']
+    const env = { POP3AUTH: 'PLAIN LOGIN', MAILDIRPATH: 'Maildir' }
+    const running = house.start([...tcpd, ...pop3], env)
+    await awake('courier-pop', house, running)
+    return running.stop
   },
 }

@@ -1,39 +1,58 @@
+import { PASSWORD } from '../support/house.ts'
 import { fillMaildir } from '../support/mailboxes.ts'
-import { awake } from './awake.ts'
+import { PORT, awake } from './awake.ts'
 import type { OldServer } from './old-server.ts'
 
-const CONFIG = (port: number): string => `
+const CONFIG = (address: string, logins: string): string => `
 protocols = pop3
-listen = 127.0.0.1
+listen = ${address}
 base_dir = /run/dovecot
 log_path = /dev/stderr
 ssl = no
 disable_plaintext_auth = no
-auth_mechanisms = plain login
 mail_location = maildir:~/Maildir
-passdb {
-  driver = pam
-}
+${logins}
 userdb {
   driver = passwd
 }
 service pop3-login {
   inet_listener pop3 {
-    port = ${String(port)}
+    port = ${String(PORT)}
   }
   inet_listener pop3s {
     port = 0
   }
 }
 `
-
-/** Dovecot 2.3 with Maildirs: pipelines, SASL, a UIDL of its own, answers as it reads. */
-export const dovecot: OldServer = {
-  name: 'Dovecot',
-  fill: fillMaildir,
-  start: async (house) =>
-    awake('Dovecot', async (port) => {
-      await house.put('/etc/dovecot/dovecot.conf', CONFIG(port))
-      return house.start(['/usr/sbin/dovecot', '-F', '-c', '/etc/dovecot/dovecot.conf'])
-    }),
+const PAM = `
+auth_mechanisms = plain login
+passdb {
+  driver = pam
 }
+`
+const APOP = `
+auth_mechanisms = plain apop
+passdb {
+  driver = static
+  args = password=${PASSWORD}
+}
+`
+
+function variant(name: string, logins: string): OldServer {
+  return {
+    name,
+    fill: fillMaildir,
+    start: async (house) => {
+      await house.put('/etc/dovecot/dovecot.conf', CONFIG(house.address, logins))
+      const running = house.start(['/usr/sbin/dovecot', '-F', '-c', '/etc/dovecot/dovecot.conf'])
+      await awake(name, house, running)
+      return running.stop
+    },
+  }
+}
+
+/** Dovecot 2.3 with Maildirs: it pipelines and offers SASL. */
+export const dovecot = variant('Dovecot', PAM)
+
+/** The same, with a time stamp in its greeting for APOP. */
+export const dovecotApop = variant('Dovecot with APOP', APOP)

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { createServer } from 'node:tls'
 import { certificate } from './certificate.ts'
 import type { Front, Wanted } from './front.ts'
-import { listen } from './ports.ts'
+import { listen } from './listen.ts'
 
 /** TLS and nothing else before the old server: the self-test of this harness. */
 export async function startDirect(wanted: Wanted): Promise<Front> {

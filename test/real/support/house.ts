@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readdirSync, rmSync } from 'node:fs'
 import { chown, mkdir, readdir, readlink, rm, writeFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -21,6 +22,8 @@ export type Running = { pid: number; said: () => string; ended: Promise<void>; s
  * Paths given to `path` and `put` are absolute ones of the inside.
  */
 export type House = {
+  /** The loopback address of its servers, which no other house has. */
+  address: string
   people: Person[]
   path: (inside: string) => string
   put: (inside: string, content: string | Buffer, owner?: { uid: number; gid: number; mode: number }) => Promise<void>
@@ -34,14 +37,15 @@ export type House = {
 /** Makes a house with these people; needs root and the image. The caller demolishes it. */
 export async function makeHouse(label: string, names: string[]): Promise<House> {
   const { root: from } = await image()
-  const run = process.env['POSTERN_REAL_RUN'] ?? String(process.pid)
-  const root = join(HOUSES, `${run}-${label}`)
+  const root = await plot(label)
   await demolish(root)
-  await mkdir(HOUSES, { recursive: true })
   await must(['cp', '-al', from, root], { ms: 60_000 })
   const path = (inside: string): string => join(root, inside)
   const people = names.map((name, at) => ({ name, uid: 2001 + at }))
+  const { pid } = process
   const house: House = {
+    // One house a process at a time, and one process a test file; a process id has 22 bits.
+    address: `127.${String(64 + (pid >> 16))}.${String((pid >> 8) & 255)}.${String(pid & 255)}`,
     people,
     path,
     put: async (inside, content, owner) => {
@@ -61,6 +65,12 @@ export async function makeHouse(label: string, names: string[]): Promise<House> 
   }
   await settle(house)
   return house
+}
+
+/** A path of this run for a folder that is swept away with the houses. */
+export async function plot(label: string): Promise<string> {
+  await mkdir(HOUSES, { recursive: true })
+  return join(HOUSES, `${process.env['POSTERN_REAL_RUN'] ?? String(process.pid)}-${label}`)
 }
 
 async function settle(house: House): Promise<void> {
@@ -145,5 +155,15 @@ export async function sweep(run: string): Promise<void> {
       () => false,
     )
     if (owner === run || !lives) await demolish(join(HOUSES, name))
+  }
+}
+
+/** The same for the folders of one run, at once: for the last moment of a process that is being interrupted. Its programs die with it. */
+export function sweepNow(run: string): void {
+  try {
+    const names = readdirSync(HOUSES).filter((name) => name.startsWith(`${run}-`))
+    for (const name of names) rmSync(join(HOUSES, name), { recursive: true, force: true })
+  } catch {
+    // There are none, or something in one is still writing; the next run sweeps it.
   }
 }

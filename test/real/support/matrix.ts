@@ -1,31 +1,22 @@
-import { mkdir, rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CA } from '../clients/client.ts'
-import type { Client, Listed, Seat } from '../clients/client.ts'
+import type { Client } from '../clients/client.ts'
 import { curl } from '../clients/curl.ts'
 import { fetchmail } from '../clients/fetchmail.ts'
 import { mpop } from '../clients/mpop.ts'
 import { poplib } from '../clients/poplib.ts'
 import type { OldServer } from '../servers/old-server.ts'
 import { files, same } from './compare.ts'
-import { openFront } from './front.ts'
-import type { Front } from './front.ts'
-import { PASSWORD, makeHouse } from './house.ts'
-import type { House } from './house.ts'
-import { messages } from './messages.ts'
+import { PASSWORD } from './house.ts'
 import type { Message } from './messages.ts'
-import { until } from './ports.ts'
-import { login, readAll, rows, unstuff } from './raw.ts'
-import type { Address } from './raw.ts'
-import { startTap } from './tap.ts'
-import type { Heard, Tap } from './tap.ts'
+import { login, readAll, unstuff } from './raw.ts'
+import { FREE_MS, answers, freshDir, identities, list, name, open, outside, seat, sent, steady } from './scene.ts'
+import type { Scene } from './scene.ts'
+import type { Heard } from './tap.ts'
+import { until } from './until.ts'
 
 const CLIENTS: Client[] = [curl, fetchmail, mpop, poplib]
 const PEOPLE = ['raw', ...CLIENTS.map(({ name }) => name)].flatMap((name) => [`${name}-reads`, `${name}-deletes`])
 const CLIENT_MS = 120_000
-const FREE_MS = 20_000
-
-type Scene = { house: House; server: OldServer; set: Message[]; behind: Address; tap: Tap; front: Front }
 
 /** Every client before one old server. Each has two mailboxes: one with the whole set to read, one without the largest to delete in. */
 export function matrix(server: OldServer): void {
@@ -33,7 +24,7 @@ export function matrix(server: OldServer): void {
     let scene: Scene
     const closers: (() => Promise<void>)[] = []
     beforeAll(async () => {
-      scene = await open(server, closers)
+      scene = await open(server, PEOPLE, closers)
     })
     afterAll(async () => {
       for (const close of closers.toReversed()) await close()
@@ -75,23 +66,6 @@ export function matrix(server: OldServer): void {
   })
 }
 
-async function open(server: OldServer, closers: (() => Promise<void>)[]): Promise<Scene> {
-  const set = await messages()
-  const house = await makeHouse(server.name, PEOPLE)
-  closers.push(house.demolish)
-  for (const person of house.people) {
-    await server.fill(house, person, person.name.endsWith('-reads') ? set : set.slice(0, -1))
-  }
-  const { port, close } = await server.start(house)
-  closers.push(close)
-  const tap = await startTap(port)
-  closers.push(tap.close)
-  const front = await openFront(tap.port, PEOPLE)
-  closers.push(front.close)
-  await house.put(CA, front.ca)
-  return { house, server, set, behind: { host: '127.0.0.1', port }, tap, front }
-}
-
 /** The old server has what was laid into it, and the raw reading that all is measured by reads all of it. */
 async function holds(scene: Scene): Promise<void> {
   const read = await readAll(scene.behind, 'raw-reads', PASSWORD)
@@ -116,20 +90,6 @@ async function holds(scene: Scene): Promise<void> {
 function wholeHeader(bytes: Buffer): boolean {
   const end = bytes.indexOf('\n\n')
   return end > 0 && bytes.subarray(0, end).every((byte) => byte < 128)
-}
-
-async function answers(scene: Scene): Promise<void> {
-  const user = 'raw-reads'
-  const direct = await readAll(scene.behind, user, PASSWORD)
-  const through = await readAll(outside(scene), user, scene.front.passwordFor(user))
-  expect(through.map(({ status }) => status)).toEqual(direct.map(({ status }) => status))
-  same(
-    direct.map(({ wire }, at) => ({
-      what: name(scene, at),
-      expected: steady(scene, wire),
-      got: through[at] && steady(scene, through[at].wire),
-    })),
-  )
 }
 
 async function retrieves(scene: Scene, client: Client): Promise<void> {
@@ -213,49 +173,4 @@ async function finish(scene: Scene, argv: string[]): Promise<Heard[]> {
   const heard = scene.tap.heard.slice(first)
   await until('the old server is left', FREE_MS, () => heard.every(({ open: still }) => !still))
   return heard
-}
-
-/** The unique ids in order, read past the front, once nobody has the mailbox any more: popa3d locks it as long as a session lasts. */
-async function identities(scene: Scene, user: string): Promise<string[]> {
-  let found: string[] = []
-  await until('the mailbox is free', FREE_MS, async () => {
-    const raw = await login(scene.behind, user, PASSWORD).catch(() => null)
-    if (raw === null) return false
-    found = rows(await raw.ask('UIDL')).map(([, id]) => id)
-    await raw.quit()
-    return true
-  })
-  return found
-}
-
-async function list(scene: Scene, user: string): Promise<Listed[]> {
-  const read = await readAll(scene.behind, user, PASSWORD)
-  return read.map(({ wire, size }, at) => ({ number: at + 1, size, message: unstuff(wire) }))
-}
-
-async function freshDir(scene: Scene, user: string): Promise<string> {
-  const dir = `/out/${user}`
-  await rm(scene.house.path(dir), { recursive: true, force: true })
-  await mkdir(scene.house.path(dir), { recursive: true })
-  return dir
-}
-
-function outside(scene: Scene): Address {
-  return { host: scene.front.host, port: scene.front.port, ca: scene.front.ca }
-}
-
-function seat(scene: Scene, user: string): Seat {
-  return { house: scene.house, port: scene.front.port, user, password: scene.front.passwordFor(user) }
-}
-
-function steady(scene: Scene, bytes: Buffer): Buffer {
-  return scene.server.steady?.(bytes) ?? bytes
-}
-
-function sent(heard: Heard[], verb: string): string[] {
-  return heard.flatMap(({ commands }) => commands.filter((line) => line.startsWith(verb)))
-}
-
-function name(scene: Scene, at: number): string {
-  return `message ${String(at + 1)}, ${scene.set[at]?.name ?? '?'}`
 }

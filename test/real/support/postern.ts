@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { certificate } from './certificate.ts'
 import { must } from './exec.ts'
 import type { Front, Wanted } from './front.ts'
-import { until } from './ports.ts'
+import { plot } from './house.ts'
+import { until } from './until.ts'
 
 const TREE = new URL('../../..', import.meta.url).pathname
 const LAUNCHER = join(TREE, 'src/launcher.js')
@@ -43,7 +43,7 @@ trusted_device:
  * `passwordFor` is the mailbox password with the code of the moment at which it is first asked. Throws with what Postern said.
  */
 export async function startPostern(wanted: Wanted): Promise<Front> {
-  const dir = await mkdtemp(join(tmpdir(), 'postern-real-'))
+  const dir = await mkdtemp(await plot('postern-'))
   const config = join(dir, 'policies/postern.yaml')
   const { cert, key } = await certificate()
   for (const sub of ['policies/tls', 'state', 'keys', 'audit']) await mkdir(join(dir, sub), { recursive: true })
@@ -71,10 +71,9 @@ export async function startPostern(wanted: Wanted): Promise<Front> {
 type Serving = { child: ChildProcess; said: () => string }
 
 function serve(config: string): Serving {
-  const child = spawn(process.execPath, [LAUNCHER, 'serve', '-c', config], {
-    cwd: TREE,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  // Stops also when this process is killed.
+  const argv = ['--pdeathsig', 'TERM', process.execPath, LAUNCHER, 'serve', '-c', config]
+  const child = spawn('setpriv', argv, { cwd: TREE, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   const hear = (bytes: Buffer): void => {
     said += bytes.toString('utf8')

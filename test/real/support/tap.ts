@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { Socket } from 'node:net'
-import { listen } from './ports.ts'
+import { listen } from './listen.ts'
 
 /** One connection as the old server saw it. */
 export type Heard = {
@@ -20,13 +20,13 @@ export type Tap = {
 }
 
 /** A pipe to the old server that changes nothing and notes the commands: an end stays an end, a break stays a break. */
-export async function startTap(to: number): Promise<Tap> {
+export async function startTap(to: { host: string; port: number }): Promise<Tap> {
   const heard: Heard[] = []
   const sockets = new Set<Socket>()
   const held = new Map<Socket, Socket>()
   let nth = 0
   const server = createServer({ allowHalfOpen: true }, (near) => {
-    const far = connect({ port: to, host: '127.0.0.1', allowHalfOpen: true })
+    const far = connect({ ...to, allowHalfOpen: true })
     const note: Heard = { commands: [], open: true }
     heard.push(note)
     let line = ''
@@ -69,9 +69,10 @@ export async function startTap(to: number): Promise<Tap> {
   return { port, heard, holdAtDele, close }
 }
 
+const VERBS = /^(?:(RETR|DELE|TOP) (\d+)|(?:CAPA|USER|PASS|APOP|AUTH|STAT|LIST|UIDL|NOOP|RSET|QUIT)\b)/i
+
 /** Passwords and SASL data stay out of it: they would show in the message of a failed test. */
 function command(line: string): string {
-  const [, verb = '?', number] = /^([A-Za-z]+)(?: (\d+))?/.exec(line) ?? []
-  const known = verb.toUpperCase()
-  return ['RETR', 'DELE', 'TOP'].includes(known) ? `${known} ${number ?? ''}` : known
+  const [all = '?', verb, number] = VERBS.exec(line) ?? []
+  return (verb === undefined ? all : `${verb} ${number ?? ''}`).toUpperCase()
 }

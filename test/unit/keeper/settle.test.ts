@@ -153,6 +153,17 @@ describe('a code in flight', () => {
     expect(world.reasons()).toEqual(['backend-unavailable'])
   })
 
+  test('is not taken by one who waited too long, even when it comes free', async () => {
+    const world = await worldOf()
+    const typed = `secret${world.code('ann')}`
+    const first = await world.authenticate('ann', typed, HOME)
+    const second = world.authenticate('ann', typed, HOME)
+    await turns()
+    world.pass(15_000)
+    await world.settle(first, 'busy')
+    expect((await second).answer).toEqual({ say: 'trouble' })
+  })
+
   test('lets twenty wait and no more', async () => {
     const world = await worldOf()
     const typed = `secret${world.code('ann')}`

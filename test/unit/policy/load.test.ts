@@ -411,6 +411,21 @@ describe('certificates', () => {
     expect(second.warnings).toEqual([expect.stringMatching(/do not belong together.*; the last good pair goes on$/)])
   })
 
+  test('at a reload a pair that has run out does not take the place of one that has not', async () => {
+    const folder = await folderOf()
+    const first = await loadFolder(folder)
+    if (!first.ok) throw new Error(first.faults.join())
+    const old = await pair({ to: NOW - 1 })
+    await writeFile(join(folder, 'tls/cert.pem'), old.cert)
+    await writeFile(join(folder, 'tls/key.pem'), old.key)
+    const second = await loadFolder(folder, {}, { lastGood: first.policies.certificates })
+    if (!second.ok) throw new Error(second.faults.join())
+    expect(second.policies.certificates).toEqual(first.policies.certificates)
+    expect(second.policies.rejected).toEqual([
+      { name: 'tls/cert.pem', reason: expect.stringMatching(/tls\/cert\.pem ran out/) as string },
+    ])
+  })
+
   test('at a reload a pair that was never good is a fault', async () => {
     const { policies } = await good()
     const { key } = await pair()

@@ -99,12 +99,30 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     expect(here.old.lines).toEqual(['DELE 1', 'RETR 1', 'STAT'])
   })
 
+  test('a client that has closed its side and waits for a server that says nothing is not waited for as long as one that is there', async () => {
+    const here = await made({ transport, options: { idleMs: 60_000, deadlines: { ended: 300 } } })
+    here.client.end('RETR 1\r\n')
+    expect(await here.result).toMatchObject({ reason: 'client-closed' })
+    await here.old.ended()
+    expect(here.old.lines).toEqual(['RETR 1'])
+  })
+
   test('a client that vanishes after DELE leaves the server closed without QUIT', async () => {
     const here = await made({ transport, script: { on: proper } })
     here.client.write('DELE 1\r\n')
     await here.arrived('+OK\r\n')
     here.clientTcp.resetAndDestroy()
     expect(await here.result).toMatchObject({ reason: 'client-reset', counts: { marked: 1, deleted: 0 } })
+    await here.old.ended()
+    expect(here.old.raw()).toBe('DELE 1\r\n')
+  })
+
+  test('a client whose connection ends below TLS, as a cut line does, leaves the server closed without QUIT', async () => {
+    const here = await made({ transport, script: { on: proper } })
+    here.client.write('DELE 1\r\nQUI')
+    await here.arrived('+OK\r\n')
+    here.clientTcp.end()
+    expect(await here.result).toMatchObject({ counts: { marked: 1, deleted: 0 } })
     await here.old.ended()
     expect(here.old.raw()).toBe('DELE 1\r\n')
   })
@@ -200,7 +218,7 @@ describe('a forwarded QUIT', () => {
     peer(here).write(`${'x'.repeat(300_000)}\r\n.\r\n`)
     await delay(50)
     expect(here.old.ends).toEqual([])
-    peer(here).write('+OK deleted\r\n+OK bye\r\n')
+    peer(here).end('+OK deleted\r\n+OK bye\r\n')
     expect(await here.result).toMatchObject({ reason: 'quit', counts: { retrieved: 0, marked: 1, deleted: 1 } })
   })
 
@@ -213,7 +231,7 @@ describe('a forwarded QUIT', () => {
     here.client.end()
     await delay(50)
     expect(here.old.ends).toEqual([])
-    peer(here).write('+OK bye\r\n')
+    peer(here).end('+OK bye\r\n')
     expect(await here.result).toMatchObject({ reason: 'draining' })
   })
 
@@ -271,11 +289,25 @@ describe('a forwarded QUIT', () => {
     const mail = `+OK\r\n${'x'.repeat(8_000_000)}\r\n.\r\n`
     const here = await made({
       unread: true,
-      options: { pipelining: true, deadlines: { quit: 200 } },
+      options: { pipelining: true, deadlines: { quit: 200, afterQuit: 50 } },
       script: { on: answering({ RETR: mail, DELE: '+OK\r\n', QUIT: '+OK\r\n' }) },
     })
     here.client.write(retrThenQuit)
     expect(await here.result).toMatchObject({ reason: 'idle-timeout', counts: { retrieved: 0, deleted: 1 } })
+  })
+
+  test('answered by a server that is slow to close is left to finish, though the client is gone', async () => {
+    const here = await made()
+    here.client.write('QUIT\r\n')
+    await here.old.heard(1)
+    here.clientTcp.resetAndDestroy()
+    await new Promise((resolve) => here.near.once('close', resolve))
+    peer(here).write('+OK bye\r\n')
+    await here.old.ended()
+    expect(here.old.ends).toEqual(['end'])
+    expect(here.far.destroyed).toBe(false)
+    peer(here).end()
+    expect(await here.result).toMatchObject({ reason: 'quit' })
   })
 
   test('answered by a server that does not close ends all the same', async () => {
@@ -488,6 +520,19 @@ test('a bug ends the session for both sides and comes out', async () => {
   await expect(here.result).rejects.toThrow('planted')
   await here.old.ended()
   expect(here.old.lines).toEqual([])
+})
+
+test('a socket that is destroyed from elsewhere ends the session, without QUIT', async () => {
+  const here = await made({ script: { on: proper } })
+  here.near.destroy()
+  expect(await here.result).toMatchObject({ reason: 'client-reset' })
+  await here.old.ended()
+  expect(here.old.lines).toEqual([])
+  const there = await made({ script: { on: proper } })
+  there.far.destroy()
+  there.client.end()
+  expect(await there.result).toMatchObject({ reason: 'server-reset' })
+  expect(await there.ending()).toBe('end')
 })
 
 describe('what happened before the relay began', () => {

@@ -10,7 +10,7 @@ afterEach(() => {
 
 function watching() {
   const state = { quit: 'none' as 'none' | 'sent' | 'answered', late: 0 }
-  const watch = watchSilence({ quit: () => state.quit }, { idle: 600, quit: 1_000, afterQuit: 10 }, () => {
+  const watch = watchSilence({ quit: () => state.quit }, { idle: 600, ended: 600, quit: 1_000, afterQuit: 10 }, () => {
     state.late++
   })
   return { state, watch }

@@ -81,7 +81,7 @@ function watchClient(client: Socket, unread: boolean): Pick<Stand, 'received' | 
   const chunks: Buffer[] = []
   let size = 0
   let ended: 'end' | 'broken' | null = null
-  let waiters: (() => void)[] = []
+  const waiters: (() => void)[] = []
   const wake = () => {
     for (const waiter of waiters.splice(0)) waiter()
   }
