@@ -8,7 +8,7 @@ import { openClient, scriptedServer, type Client, type ScriptedServer } from './
 import { bytesOf, type Dialogue, type Numbered } from './script.ts'
 
 /** Where a dialogue is played: whose user and which old server are its own, and from which address its clients come. */
-export type Place = { postern: Running; server: ScriptedServer; user: string; ip: string }
+export type Place = { postern: Running; server: ScriptedServer; user: string; ip: string; alone?: boolean }
 
 type Stage = Place & {
   clients: Map<number, Client>
@@ -39,7 +39,7 @@ export async function playAlone(dialogue: Dialogue): Promise<void> {
   })
   try {
     await postern.enroll(USER)
-    await play(dialogue, { postern, server, user: USER, ip: '127.0.0.1' })
+    await play(dialogue, { postern, server, user: USER, ip: '127.0.0.1', alone: true })
   } finally {
     await postern.close()
     server.close()
@@ -217,10 +217,12 @@ async function expectAudit(stage: Stage, stream: string, words: string[]): Promi
 }
 
 /** What start, stop, enrolment, health checks and other dialogues write is not the dialogue's. */
-function isOf({ ip }: Place): (line: Line) => boolean {
+function isOf({ ip, alone }: Place): (line: Line) => boolean {
   return (line) => {
     const { source } = line as { source?: { ip: string } }
-    return source === undefined ? /^(policy-rejected|front-lost)/.test(line.event.action) : source.ip === ip
+    if (source === undefined) return /^(policy-rejected|front-lost)/.test(line.event.action)
+    // Alone, every client is the dialogue's, also one that a balancer names.
+    return alone === true || source.ip === ip
   }
 }
 
