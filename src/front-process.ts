@@ -8,6 +8,7 @@ import { RELAYED_REPORT_MS } from './base/limits.ts'
 import { never } from './base/never.ts'
 import { budget } from './front/budget.ts'
 import { denialReport } from './front/denial-report.ts'
+import { createHeld } from './front/held.ts'
 import { listening } from './front/listen.ts'
 import { terminator, type Terminator } from './front/tls.ts'
 import { toKeeper } from './front/to-keeper.ts'
@@ -21,6 +22,7 @@ const keeper = toKeeper((message: FromFront) => {
   process.send?.(message)
 })
 const connections = budget()
+const held = createHeld()
 const relayed = { toClient: 0, fromClient: 0, retrieved: 0, deleted: 0 }
 let snapshot: Snapshot | null = null
 let backends: BackendPlan[] = []
@@ -32,6 +34,7 @@ const house: House = {
   clock: systemClock,
   keeper,
   connections,
+  held,
   denials: denialReport((news) => {
     keeper.tell(news)
   }),
@@ -91,6 +94,7 @@ async function take(message: FromKeeper): Promise<void> {
 
 async function adopt(next: Snapshot): Promise<void> {
   snapshot = next
+  held.clear()
   backends = next.backends
   if (tls === null) {
     tls = terminator(next)
@@ -113,6 +117,7 @@ async function drain(withinMs: number): Promise<void> {
   await connections.empty()
   clearTimeout(late)
   report()
+  house.denials.flush()
   process.exit(0)
 }
 

@@ -18,10 +18,18 @@ import { part } from './base/parting.ts'
 import { reveal } from './base/secret.ts'
 import type { Budget, Handle } from './front/budget.ts'
 import type { DenialReport } from './front/denial-report.ts'
+import type { Held } from './front/held.ts'
 import type { Secured, Terminator } from './front/tls.ts'
 import type { ToKeeper } from './front/to-keeper.ts'
 import { earlyVerdict } from './gate/gate.ts'
-import type { AuthenticateAnswer, BackendPlan, ListenerPlan, SettleAnswer, Snapshot } from './keeper/messages.ts'
+import type {
+  AdmitAnswer,
+  AuthenticateAnswer,
+  BackendPlan,
+  ListenerPlan,
+  SettleAnswer,
+  Snapshot,
+} from './keeper/messages.ts'
 import type { LoginVerdict } from './login/machine.ts'
 import { runLogin, type Attempt } from './login/run.ts'
 import { TROUBLE } from './pop3/reply.ts'
@@ -36,6 +44,7 @@ export type House = {
   keeper: ToKeeper
   connections: Budget
   denials: DenialReport
+  held: Held
   snapshot(): Snapshot
   tls(): Terminator
   backend(name: string): BackendPlan | null
@@ -76,7 +85,7 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
     if (arrival === null) return
     const { address, peer, source, destination } = arrival
     if (await isTurnedAway(socket, address, peer, house, stop.signal)) return
-    const place = await house.keeper.admit(peer)
+    const place = await placeFor(address, peer, house)
     if (place.say === 'denied' && place.mayHear) await sayDenied(socket, house, stop.signal)
     if (place.say !== 'admitted') return
     house.connections.named(place.session, handle)
@@ -109,6 +118,18 @@ async function isTurnedAway(
   house.denials.note(address, { ...peer, by: verdict.by, would: false })
   await sayDenied(socket, house, stop)
   return true
+}
+
+/** Asks the keeper, unless it said a moment ago what its answer would be. */
+async function placeFor(address: Address, peer: Peer, house: House): Promise<AdmitAnswer> {
+  const by = house.held.by(peer.ip, house.clock.monotonic())
+  if (by !== null) {
+    house.denials.note(address, { ...peer, by, would: false })
+    return { say: 'denied', mayHear: true, by, afterMs: 0 }
+  }
+  const place = await house.keeper.admit(peer)
+  if (place.say === 'denied') house.held.add(peer.ip, place.by, place.afterMs, house.clock.monotonic())
+  return place
 }
 
 /** From the first byte of TLS to the last byte of mail. */

@@ -229,3 +229,7 @@ export const CONCENTRATION_LEAST = 50
 export const CONCENTRATION_KEYS_MAX = 4_096
 /** How many proxies may still follow behind us: one less than Dovecot gives to the first, so that a circle of them ends. */
 export const XCLIENT_TTL = 4
+/** A front gives the keeper's denial by rate itself for so long at most: a login proven meanwhile gives more room after that. */
+export const HELD_MAX_MS = 1_000
+/** Addresses that a front turns away by itself at a time. */
+export const HELD_ADDRESSES_MAX = 16_384

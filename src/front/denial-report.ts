@@ -13,15 +13,18 @@ export type DenialReport = {
   note(address: Address, denied: Omit<Denied, 'kind' | 'count'>): void
   /** A connection that broke the protocol before it was admitted. */
   violated(address: Address, violated: Omit<Violated, 'kind' | 'count'>): void
+  /** Sends the sums that stand: for the stop. */
+  flush(): void
 }
 
 /** Needs the way to the keeper. Sums leave once a second. */
 export function denialReport(tell: (news: Denied | Violated) => void): DenialReport {
   let sums = new Map<string, { sent: number; rest: Denied | Violated | null }>()
-  setInterval(() => {
+  const flush = () => {
     for (const { rest } of sums.values()) if (rest !== null) tell(rest)
     sums = new Map()
-  }, DENIAL_REPORT_MS).unref()
+  }
+  setInterval(flush, DENIAL_REPORT_MS).unref()
 
   const sumUp = (address: Address, cause: string, news: Denied | Violated) => {
     const full = sums.size >= TALLY_KEYS_MAX
@@ -36,6 +39,7 @@ export function denialReport(tell: (news: Denied | Violated) => void): DenialRep
   }
 
   return {
+    flush,
     note(address, denied) {
       sumUp(address, `${denied.by.rule} ${String(denied.would)}`, { kind: 'denied', ...denied, count: 1 })
     },

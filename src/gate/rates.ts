@@ -3,8 +3,8 @@
  * It runs in the keeper, which alone sees the connections of all fronts: what it counts, no front can exceed.
  */
 import { RATE_KEYS_MAX } from '../base/limits.ts'
-import type { CompiledRates, RateLimit, Verdict } from './verdict.ts'
-import { PASS } from './verdict.ts'
+import type { CompiledRates, RateLimit } from './verdict.ts'
+import type { RuleAt } from '../audit/events.ts'
 
 /** Who asks for a place. `waiting`: how many connections of its address, and of its network, have not logged in. */
 export type Applicant = {
@@ -15,9 +15,12 @@ export type Applicant = {
   waiting: { here: number; there: number }
 }
 
+/** `afterMs`: so long it will be denied again, whatever comes; 0 where that cannot be told. */
+export type RateVerdict = { say: 'pass' } | { say: 'deny'; by: RuleAt; afterMs: number }
+
 export type Rates = {
   /** Needs who asks, and the time (monotonic ms). Gives `pass` and counts the connection, or `deny` and counts nothing. */
-  judge(policy: CompiledRates, who: Applicant, now: number): Verdict
+  judge(policy: CompiledRates, who: Applicant, now: number): RateVerdict
 }
 
 /** Gives rates that have seen nobody. */
@@ -30,11 +33,11 @@ export function createRates(): Rates {
       const address = { key: ip, limit: perAddress, waiting: waiting.here, buckets: addresses }
       const whole = { key: network, limit: perNetwork, waiting: waiting.there, buckets: networks }
       for (const { key, limit, waiting, buckets } of [address, whole]) {
-        const full = waiting >= limit.concurrent * factor || !buckets.hasRoom(key, perMs(limit, factor), now)
-        if (full) return { say: 'deny', by: limit.by }
+        const afterMs = buckets.fullFor(key, perMs(limit, factor), now)
+        if (afterMs > 0 || waiting >= limit.concurrent * factor) return { say: 'deny', by: limit.by, afterMs }
       }
       for (const { key, limit, buckets } of [address, whole]) buckets.take(key, perMs(limit, factor), now)
-      return PASS
+      return { say: 'pass' }
     },
   }
 }
@@ -47,7 +50,8 @@ function perMs({ connections: { count, per } }: RateLimit, factor: number): Flow
 }
 
 type Buckets = {
-  hasRoom(key: string, flow: Flow, now: number): boolean
+  /** How long there will be no room yet; 0 when there is. */
+  fullFor(key: string, flow: Flow, now: number): number
   take(key: string, flow: Flow, now: number): void
 }
 
@@ -70,12 +74,13 @@ function createBuckets(): Buckets {
     young = new Map()
   }
   return {
-    hasRoom(key, { every, per }, now) {
+    fullFor(key, { every, per }, now) {
       const at = fullAt(key, now)
-      const room = at + every - now <= per + SLACK_MS
+      const ms = at + every - now - per
+      if (ms <= SLACK_MS) return 0
       // Who is turned away keeps its place in the table, or turning away would in the end let in.
-      if (!room && !young.has(key)) keep(key, at)
-      return room
+      if (!young.has(key)) keep(key, at)
+      return ms
     },
     take(key, { every }, now) {
       keep(key, fullAt(key, now) + every)

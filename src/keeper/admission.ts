@@ -4,7 +4,7 @@
  */
 import type { AuditEvent, RuleAt } from '../audit/events.ts'
 import { networkOf, parseAddress } from '../base/ip.ts'
-import { PRESSURE_SHARE, SPOKEN_SHARE } from '../base/limits.ts'
+import { HELD_MAX_MS, PRESSURE_SHARE, SPOKEN_SHARE } from '../base/limits.ts'
 import type { Clock } from '../base/clock.ts'
 import { createRates } from '../gate/rates.ts'
 import type { CompiledRates } from '../gate/verdict.ts'
@@ -58,15 +58,15 @@ export function createAdmission(context: AdmissionContext): Admission {
       // ATTACK: strangers in the network of an office use up its room. Known addresses are counted apart from them.
       const isKnown = known.holds(ip, clock.now())
       const network = `${isKnown ? '+' : ''}${networkOf(address, policy?.network ?? NETWORK)}`
-      const denied = (by: RuleAt, mayHear: boolean): AdmitAnswer => {
+      const denied = (by: RuleAt, mayHear: boolean, afterMs: number): AdmitAnswer => {
         emit({ stream: 'access', action: 'connection-denied', connection: { listener, ip, port }, by })
-        return { say: 'denied', mayHear }
+        return { say: 'denied', mayHear, by, afterMs: Math.min(afterMs, HELD_MAX_MS) }
       }
       if (policy !== null) {
         const waiting = { here: sessions.waiting.at(ip), there: sessions.waiting.within(network) }
         const verdict = rates.judge(policy, { ip, network, known: isKnown, waiting }, now)
         if (verdict.say === 'deny' && policy.mode === 'enforce')
-          return denied(verdict.by, sessions.size() < ceilings.connections * SPOKEN_SHARE)
+          return denied(verdict.by, sessions.size() < ceilings.connections * SPOKEN_SHARE, verdict.afterMs)
         if (verdict.say === 'deny')
           emit({
             stream: 'access',
@@ -79,7 +79,7 @@ export function createAdmission(context: AdmissionContext): Admission {
       if (sessions.waiting.at(ip) < ceilings.perAddress) makeRoom(context, ceilings)
       const given = sessions.admit(front, message, network, ceilings)
       if ('id' in given) return { say: 'admitted', session: given.id }
-      return denied({ file: 'postern.yaml', line: 0, rule: given.full }, false)
+      return denied({ file: 'postern.yaml', line: 0, rule: given.full }, false, 0)
     },
   }
 }

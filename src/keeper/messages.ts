@@ -135,9 +135,14 @@ export function readFromFront(raw: unknown): FromFront | null {
   return read.success ? read.data : null
 }
 
-/** `mayHear`: with `on_deny: say` the refusal may be spoken; where room is short it may not, as that costs a handshake. */
+/**
+ * `mayHear`: with `on_deny: say` the refusal may be spoken; where room is short it may not, as that costs a handshake. `by`: until
+ * `afterMs` have passed, every answer to this address would be the same, so the front gives it by itself.
+ */
 export type AdmitAnswer =
-  { say: 'admitted'; session: string } | { say: 'denied'; mayHear: boolean } | { say: 'trouble' }
+  | { say: 'admitted'; session: string }
+  | { say: 'denied'; mayHear: boolean; by: RuleAt; afterMs: number }
+  | { say: 'trouble' }
 
 /** `holdMs`: how long the front keeps the refusal back, so that every refusal takes the same time. */
 export type AuthenticateAnswer =

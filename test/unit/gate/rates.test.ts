@@ -46,10 +46,15 @@ describe('one address', () => {
     expect(says).toEqual([...Array.from({ length: 7 }, () => 'pass'), 'deny'])
   })
 
-  test('is denied with the rule and its line', () => {
+  test('is denied with the rule, its line, and for how long', () => {
     const rates = createRates()
     admitted(rates, who('192.0.2.1'), 6, 0)
-    expect(rates.judge(POLICY, who('192.0.2.1'), 0)).toEqual({ say: 'deny', by: POLICY.perAddress.by })
+    expect(rates.judge(POLICY, who('192.0.2.1'), 2_500)).toEqual({
+      say: 'deny',
+      by: POLICY.perAddress.by,
+      afterMs: 7_500,
+    })
+    expect(rates.judge(POLICY, who('192.0.2.1'), 10_000).say).toBe('pass')
   })
 
   test('may have so many connections that have not logged in', () => {
@@ -58,6 +63,7 @@ describe('one address', () => {
     expect(rates.judge(POLICY, who('192.0.2.1', { waiting: { here: 3, there: 3 } }), 0)).toEqual({
       say: 'deny',
       by: POLICY.perAddress.by,
+      afterMs: 0,
     })
   })
 
@@ -74,7 +80,7 @@ describe('one network', () => {
     const rates = createRates()
     const got = Array.from({ length: 40 }, (_, i) => rates.judge(POLICY, who(`192.0.2.${i}`), 0))
     expect(got.filter(({ say }) => say === 'pass')).toHaveLength(15)
-    expect(got.at(-1)).toEqual({ say: 'deny', by: POLICY.perNetwork.by })
+    expect(got.at(-1)).toEqual({ say: 'deny', by: POLICY.perNetwork.by, afterMs: 4_000 })
     expect(rates.judge(POLICY, who('198.51.100.1'), 0).say).toBe('pass')
   })
 
@@ -90,6 +96,7 @@ describe('one network', () => {
     expect(rates.judge(POLICY, who('192.0.2.1', { waiting: { here: 0, there: 8 } }), 0)).toEqual({
       say: 'deny',
       by: POLICY.perNetwork.by,
+      afterMs: 0,
     })
   })
 })

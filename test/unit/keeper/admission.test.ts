@@ -116,12 +116,23 @@ describe('rates', () => {
     expect(admit('192.0.2.1').say).toBe('denied')
   })
 
+  test('tell the front for how long it may answer by itself, a second at most', () => {
+    for (let i = 0; i < 4; i++) enter('192.0.2.1')
+    expect(admit('192.0.2.1')).toEqual({ say: 'denied', mayHear: true, by: BY, afterMs: 0 })
+    const [one] = [...'1234'].map((host) => enter(`198.51.100.${host}`))
+    if (one !== undefined) sessions.loggedIn(one.id, 'ann', 'old')
+    for (let i = 0; i < 4; i++) leave(enter('198.51.100.1'))
+    expect(admit('198.51.100.1')).toMatchObject({ say: 'denied', afterMs: 1_000 })
+    now = 11_700
+    expect(admit('198.51.100.1')).toMatchObject({ say: 'denied', afterMs: 300 })
+  })
+
   test('denials may be spoken as long as there is room', () => {
     ceilings = { connections: 9, perAddress: 9 }
     for (let i = 0; i < 4; i++) enter('192.0.2.1')
-    expect(admit('192.0.2.1')).toEqual({ say: 'denied', mayHear: true })
+    expect(admit('192.0.2.1')).toMatchObject({ say: 'denied', mayHear: true })
     enter('198.51.100.1')
-    expect(admit('192.0.2.1')).toEqual({ say: 'denied', mayHear: false })
+    expect(admit('192.0.2.1')).toMatchObject({ say: 'denied', mayHear: false })
   })
 })
 
@@ -153,7 +164,7 @@ describe('under pressure', () => {
 
   test('whoever is logged in is never sent away: then the house is full', () => {
     for (let i = 0; i < 10; i++) sessions.loggedIn(enter(`192.0.${i}.1`).id, 'ann', 'old')
-    expect(admit('198.51.100.1')).toEqual({ say: 'denied', mayHear: false })
+    expect(admit('198.51.100.1')).toMatchObject({ say: 'denied', mayHear: false, afterMs: 0 })
     expect([evicted, rules()]).toEqual([[], ['connection-denied limits.connections']])
   })
 
