@@ -211,7 +211,7 @@ export const PROXY_V1_MAX = 107
 export const PROXY_V2_MAX = 8_192
 /** A balancer sends its header at once; the specification asks for at least three seconds. In all, not per read. */
 export const PROXY_HEADER_DEADLINE_MS = 5_000
-/** Addresses, and networks, whose rate is kept: the ones seen last. 20 MiB each, and more than one machine can turn away in a minute. */
+/** Addresses, and networks, whose rate is kept: the ones seen last. Both tables together stay below 32 MiB. */
 export const RATE_KEYS_MAX = 131_072
 /** An address from which a login was proven is known so long (the policy's `known_factor` is about these). */
 export const KNOWN_FOR_MS = 86_400_000

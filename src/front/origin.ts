@@ -37,7 +37,8 @@ export async function originOf(
     late.abort()
   }, deadlineMs)
   try {
-    return await awaitHeader(socket, stop, late.signal)
+    const origin = await awaitHeader(socket, stop, late.signal)
+    return origin.at === 'client' && isSame(origin.source, peer) ? { at: 'own' } : origin
   } finally {
     clearTimeout(timer)
   }
@@ -83,6 +84,11 @@ function news(socket: Socket, signal: AbortSignal): Promise<void> {
 /** The other side has ended, and nothing is left to read. */
 function isOver(socket: Socket): boolean {
   return socket.destroyed || socket.readableEnded || !socket.readable
+}
+
+/** HAProxy's health checks name HAProxy itself in a header of version 1: the very end that the connection has. */
+function isSame(one: Endpoint, other: Endpoint): boolean {
+  return one.address.text === other.address.text && one.port === other.port
 }
 
 /** Gives the address that the client connected to. Of a socket that is closed already it is unknown: all zeros. */

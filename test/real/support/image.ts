@@ -8,7 +8,7 @@ export const CACHE = process.env['POSTERN_REAL_CACHE'] ?? '/var/cache/postern-re
 
 /** Packages whose programs run. The three servers conflict with each other, so apt answers for each set on its own. */
 const RUN = [
-  ['dash', 'coreutils', 'curl', 'fetchmail', 'mpop', 'python3', 'dovecot-pop3d'],
+  ['dash', 'coreutils', 'curl', 'fetchmail', 'mpop', 'python3', 'dovecot-pop3d', 'haproxy'],
   ['courier-pop', 'courier-authlib'],
   ['popa3d', 'libpam-modules'],
 ]

@@ -83,6 +83,9 @@ describe('a listed peer', () => {
   test('that says LOCAL or UNKNOWN speaks for itself', async () => {
     expect((await meet((balancer) => balancer.write('PROXY UNKNOWN\r\n'))).origin.at).toBe('own')
     expect((await meet((balancer) => balancer.end(v2({ command: 0 })))).origin.at).toBe('own')
+    const named = (balancer: Socket) => `PROXY TCP4 127.0.0.1 127.0.0.1 ${balancer.localPort ?? 0} 995\r\n`
+    expect((await meet((balancer) => balancer.write(named(balancer)))).origin.at).toBe('own')
+    expect((await meet((balancer) => balancer.write(named(balancer).replace('0.1 ', '0.2 ')))).origin.at).toBe('client')
   })
 
   test('must send a header: TLS at once, half of one, or nothing is a fault', async () => {
