@@ -116,6 +116,13 @@ describe('rates', () => {
     expect(admit('192.0.2.1').say).toBe('denied')
   })
 
+  test('of a known address use up nothing of its neighbours’ room', () => {
+    known.proven('192.0.2.1', now)
+    for (let i = 0; i < 40; i++) enter('192.0.2.1')
+    for (let host = 2; host < 42; host++) enter(`192.0.2.${host}`)
+    expect(admit('192.0.2.42').say).toBe('denied')
+  })
+
   test('tell the front for how long it may answer by itself, a second at most', () => {
     for (let i = 0; i < 4; i++) enter('192.0.2.1')
     expect(admit('192.0.2.1')).toEqual({ say: 'denied', mayHear: true, by: BY, afterMs: 0 })
