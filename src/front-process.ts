@@ -11,6 +11,7 @@ import { denialReport } from './front/denial-report.ts'
 import { listening } from './front/listen.ts'
 import { terminator, type Terminator } from './front/tls.ts'
 import { toKeeper } from './front/to-keeper.ts'
+import { NO_DATA } from './gate/verdict.ts'
 import type { BackendPlan, FromFront, FromKeeper, Snapshot } from './keeper/messages.ts'
 import { probeBackend } from './relay/backend.ts'
 import { session, type House } from './session.ts'
@@ -23,6 +24,7 @@ const keeper = toKeeper((message: FromFront) => {
 const connections = budget()
 const relayed = { toClient: 0, fromClient: 0, retrieved: 0, deleted: 0 }
 let snapshot: Snapshot | null = null
+let data = NO_DATA
 let backends: BackendPlan[] = []
 let tls: Terminator | null = null
 let ticketKeys: Buffer | null = null
@@ -63,6 +65,10 @@ async function take(message: FromKeeper): Promise<void> {
   switch (message.kind) {
     case 'snapshot':
       return adopt(message.snapshot)
+    case 'gate-data':
+      data = { ...data, ...message.data }
+      if (snapshot !== null) snapshot = withData(snapshot)
+      return
     case 'backends':
       backends = message.backends
       return
@@ -89,7 +95,7 @@ async function take(message: FromKeeper): Promise<void> {
 }
 
 async function adopt(next: Snapshot): Promise<void> {
-  snapshot = next
+  snapshot = withData(next)
   backends = next.backends
   if (tls === null) {
     tls = terminator(next)
@@ -99,6 +105,11 @@ async function adopt(next: Snapshot): Promise<void> {
   const { bound, failures } = await doors.reconcile(next.listeners)
   for (const failure of failures) keeper.tell({ kind: 'listen-failed', generation: next.generation, ...failure })
   keeper.tell({ kind: 'listening', generation: next.generation, bound })
+}
+
+/** Databases and passes have a life of their own: what came last of them counts, whatever the policies. */
+function withData(of: Snapshot): Snapshot {
+  return { ...of, gate: { ...of.gate, data } }
 }
 
 /** No new connections; those not logged in end; sessions go on until `withinMs` is over; a forwarded QUIT is waited for. */

@@ -192,6 +192,7 @@ async function judge(attempt: Attempt, id: string, house: House, gone: AbortSign
     const answer = await house.keeper.authenticate({ session: id, user, secret: reveal(attempt.password) })
     if (answer.say === 'refuse') return await refuseAfter(answer.holdMs, gone)
     if (answer.say === 'trouble') return TROUBLED
+    if (answer.say === 'deny') return turnedDown({ say: 'deny' })
     return await prove(answer, id, house, gone)
   } catch (error) {
     house.log('warn', `session ${id}: login not judged: ${error instanceof Error ? error.message : String(error)}`)

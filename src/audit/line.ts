@@ -47,6 +47,9 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'front-lost': { category: 'process', type: ['end'], outcome: 'failure' },
   'policy-loaded': { category: 'configuration', type: ['change'], outcome: 'success' },
   'policy-rejected': { category: 'configuration', type: ['change'], outcome: 'failure' },
+  'break-glass': { category: 'configuration', type: ['change'], outcome: 'success' },
+  'feed-updated': { category: 'configuration', type: ['change'], outcome: 'success' },
+  'feed-failed': { category: 'configuration', type: ['change'], outcome: 'failure' },
   'user-enrolled': { category: 'iam', type: ['user', 'creation'], outcome: 'success' },
   'user-removed': { category: 'iam', type: ['user', 'deletion'], outcome: 'success' },
   'certificate-loaded': { category: 'configuration', type: ['change'], outcome: 'success' },
@@ -122,11 +125,17 @@ export function isOf(line: Buffer, stream: Stream): boolean {
 
 function traffic(event: AuditEvent): Fields {
   if (!('connection' in event)) return {}
-  const { ip, port, session, tls }: ConnectionFacts = event.connection
+  const { ip, port, session, tls, country, asn }: ConnectionFacts = event.connection
   const counts = 'counts' in event && event.counts !== null ? event.counts : undefined
   return {
     // ECS counts octets on the side that sent them.
-    source: { ip: clean(ip), port, bytes: counts && whole(counts.bytesFromClient) },
+    source: {
+      ip: clean(ip),
+      port,
+      bytes: counts && whole(counts.bytesFromClient),
+      geo: country === undefined ? undefined : { country_iso_code: clean(country) },
+      as: asn === undefined ? undefined : { number: asn },
+    },
     destination: counts && { bytes: whole(counts.bytesToClient) },
     session: session === undefined ? undefined : { id: clean(session) },
     tls: tls && tlsOf(tls),
@@ -159,7 +168,10 @@ function detailOf(event: AuditEvent): Fields {
     case 'connection-closed':
     case 'tls-failed':
     case 'protocol-violation':
-      return { network: event.network === undefined ? undefined : clean(event.network) }
+      return {
+        network: event.network === undefined ? undefined : clean(event.network),
+        answer: 'answer' in event ? clean(event.answer) : undefined,
+      }
     case 'login-succeeded':
       return {
         factor: event.factor,
@@ -201,6 +213,12 @@ type Detailed = Extract<
 
 function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
   switch (event.action) {
+    case 'break-glass':
+      return { network: clean(event.network), until: event.until === null ? null : clean(event.until) }
+    case 'feed-updated':
+      return { feed: clean(event.feed), entries: event.entries }
+    case 'feed-failed':
+      return { feed: clean(event.feed) }
     case 'login-failed':
     case 'server-stopped':
     case 'user-removed':

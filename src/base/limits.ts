@@ -197,3 +197,42 @@ export const CAPA_REPLY_MAX = 16_384
 export const FIRST_PROBE_MS = 2_000
 /** How often the users are counted for the metrics; this also finds out whether the store still answers. */
 export const USERS_COUNT_MS = 10_000
+
+// The geofence.
+/** A database of countries or systems: GeoIP2 City takes 130 MB, the country ones 10. Also after unpacking: no bomb gets further. */
+export const DATABASE_MAX = 268_435_456
+/** Nodes looked at in its tree: ten times what the largest have. A tree that leads into itself has no end. */
+export const DATABASE_NODES_MAX = 67_108_864
+/** Ranges that it is compiled to, which every front holds in memory (20 octets each). The builtin one has 620,000. */
+export const DATABASE_RANGES_MAX = 3_000_000
+/** Addresses that a download may be passed on to: MaxMind needs one. */
+export const DATABASE_REDIRECTS_MAX = 5
+/** A download, first byte to compiled table. The first one of a database is waited for by who reloads: less than a command waits. */
+export const DATABASE_FETCH_MS = 300_000
+export const DATABASE_FIRST_FETCH_MS = 25_000
+/** A database is compiled in half a second; one that takes this long is an attack on the compiler. */
+export const DATABASE_COMPILE_MS = 60_000
+/** A download that failed is tried again after this, or after `refresh` where that is less. */
+export const DATABASE_RETRY_MS = 3_600_000
+/** How often it is looked whether a download is due and a database is old. */
+export const DATABASE_LOOK_MS = 60_000
+
+// DNS lists.
+/** Zones of one policy: a connection asks all of them at once. */
+export const DNSBL_ZONES_MAX = 16
+/** A name and what it answered, in all (about 300 octets each); the oldest gives way. */
+export const DNSBL_CACHE_MAX = 50_000
+/** Questions under way: a flood of new addresses asks no more at once, and no more sockets are open. */
+export const DNSBL_IN_FLIGHT_MAX = 1_000
+/** That a zone did not answer is remembered so long: it may be back soon. */
+export const DNSBL_ERROR_CACHE_MS = 10_000
+/** Addresses taken out of one answer; a zone gives a handful. */
+export const DNS_ADDRESSES_MAX = 64
+/** A zone counts as failing after so many failures in a row: a single lost answer says nothing. */
+export const DNSBL_FAILURES_LEAST = 3
+
+// Break-glass.
+/** Passes that stand at once: every accept looks at each. */
+export const PASSES_MAX = 100
+/** The longest of them; what is to hold longer belongs into a list. */
+export const PASS_LONGEST_MS = 604_800_000

@@ -29,6 +29,12 @@ function linesOf(status: Status): string[] {
     ...status.certificates.map(
       ({ name, expires, names }) => `certificate  ${name} until ${expires} for ${names.join(' ')}`,
     ),
+    ...status.databases.map(
+      ({ feed, type, built, age, fault }) =>
+        `database     ${feed} ${type}, built ${built.slice(0, 10)} (${Math.floor(age / 86_400)} days ago)${fault === null ? '' : `: ${fault}`}`,
+    ),
+    ...status.dnsbl.map(({ zone, fault }) => `dnsbl        ${zone} ${fault ?? 'no trouble'}`),
+    ...status.passes.map(({ network, until, reason }) => `break-glass  ${network} until ${until}: ${reason}`),
     `audit        ${status.audit.state}, ${status.audit.lag.toFixed(1)} s behind`,
   ]
 }

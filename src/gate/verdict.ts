@@ -1,4 +1,5 @@
 import type { RuleAt } from '../audit/events.ts'
+import type { Range } from '../base/ip.ts'
 
 /**
  * What a check says of a connection. `unsure` is a fact of its own (a store is down, a zone is silent);
@@ -29,7 +30,39 @@ export type CompiledList = {
   files: string[]
 }
 
+/**
+ * A database of countries or of AS numbers, compiled for lookup: the starts of its ranges, sorted; each reaches up to the
+ * next one. IPv6 starts are four 32-bit words each. The value 0 is not known; a country is its two letters as one number.
+ */
+export type GeoTable = { v4From: Uint32Array; v4Value: Uint32Array; v6From: Uint32Array; v6Value: Uint32Array }
+
+/** geofence.yaml. Lines are those of the rule that would decide. */
+export type CompiledGeofence = {
+  mode: 'enforce' | 'monitor'
+  /** Relative to the policy folder. */
+  file: string
+  /** Denied country, denied AS number: the line. */
+  deny: ReadonlyMap<string, number>
+  asns: ReadonlyMap<number, number>
+  /** Null: whoever is not denied passes. */
+  allow: { countries: ReadonlySet<string>; line: number } | null
+  unknown: { say: 'allow' | 'deny'; line: number }
+  /** `exceptions` of login.yaml: countries that pass, until when (ms since 1970), to be judged at login. */
+  travellers: readonly { country: string; until: number }[]
+}
+
+/** Break-glass: a network that passes the gate for a while. `until`: ms since 1970. */
+export type Pass = { range: Range; until: number; reason: string }
+
+/** What changes while the policies stay, and so reaches the fronts by itself. A database that is not wanted is null. */
+export type GateData = { country: GeoTable | null; asn: GeoTable | null; passes: readonly Pass[] }
+
+/** Before anything is known. */
+export const NO_DATA: GateData = { country: null, asn: null, passes: [] }
+
 /** The gate as the fronts get it. A check that is off is null. */
 export type CompiledGate = {
   networks: { mode: 'enforce' | 'monitor'; allow: CompiledList; deny: CompiledList } | null
+  geofence: CompiledGeofence | null
+  data: GateData
 }

@@ -5,13 +5,16 @@
 import { lookup } from 'node:dns/promises'
 import type { AuditEvent } from '../audit/events.ts'
 import { contains, parseAddress } from '../base/ip.ts'
+import { endOfDay } from '../base/day.ts'
 import type { Log } from '../base/log.ts'
 import { Refusal } from '../base/refusal.ts'
+import { plainPattern } from '../base/user-pattern.ts'
 import { resolveBackends } from '../policy/check.ts'
 import { compilePolicies } from '../policy/compile.ts'
 import { loadPolicies, type Loaded, type Policies } from '../policy/load.ts'
 import type { PolicyFile } from '../policy/read-file.ts'
 import { watchFiles, type Watch } from '../policy/watch.ts'
+import type { Databases } from './databases.ts'
 import type { Environment } from './environment.ts'
 import type { LoginPolicy } from './login-policy.ts'
 import type { ListenerPlan, Snapshot } from './messages.ts'
@@ -40,6 +43,7 @@ export type InForceContext = {
   environment: Environment
   log: Log
   emit(event: AuditEvent): void
+  databases: Databases
   /** A new set is in force. */
   changed(set: PolicySet): void
 }
@@ -56,7 +60,7 @@ export async function readPolicies(file: string, environment: Environment): Prom
 /** Puts a first set in force. Throws Refusal when its backends have no address or its ports cannot be had. */
 export async function putInForce(first: Good, context: InForceContext): Promise<InForce> {
   const { log } = context
-  let set = await make(first, [], 1, log)
+  let set = await make(first, [], 1, context)
   let files = first.files
   let faults: readonly string[] = []
   let watch: Watch | null = null
@@ -68,7 +72,7 @@ export async function putInForce(first: Good, context: InForceContext): Promise<
     watch?.set(files)
     try {
       if (!loaded.ok) throw new Refusal(...loaded.faults)
-      const next = await make(loaded, set.snapshot.listeners, set.snapshot.generation + 1, log)
+      const next = await make(loaded, set.snapshot.listeners, set.snapshot.generation + 1, context)
       tellOfCertificates(set.policies, next.policies, context)
       warnOfRestart(set.policies, next.policies, log)
       set = next
@@ -107,7 +111,12 @@ export async function putInForce(first: Good, context: InForceContext): Promise<
   }
 }
 
-async function make(loaded: Good, held: ListenerPlan[], generation: number, log: Log): Promise<PolicySet> {
+async function make(
+  loaded: Good,
+  held: ListenerPlan[],
+  generation: number,
+  { log, databases }: InForceContext,
+): Promise<PolicySet> {
   const { policies } = loaded
   const resolved = await resolveBackends(policies, async (host) =>
     (await lookup(host, { all: true })).map((one) => one.address),
@@ -119,6 +128,10 @@ async function make(loaded: Good, held: ListenerPlan[], generation: number, log:
   }).catch((error: unknown) => {
     throw new Refusal(error instanceof Error ? error.message : String(error))
   })
+  // Last, as it puts them in force: nothing behind it can fail.
+  await databases.use(policies.geofence?.databases ?? [], (feed, message) =>
+    policies.tell('geofence.yaml', [feed], message),
+  )
   return { policies, login: loginPolicyOf(policies), snapshot: { ...compiled, listeners }, loadedAt: Date.now() }
 }
 
@@ -136,12 +149,19 @@ function loginPolicyOf({ login, postern, roster }: Policies): LoginPolicy {
     totp,
     trusted_device,
     failures,
+    exceptions: login.exceptions.map(({ users: patterns, countries, until }) => ({
+      users: patterns.map((pattern) => plainPattern(pattern, users)),
+      countries,
+      until: endOfDay(until),
+    })),
     backends: postern.backends,
   }
 }
 
 function announce(set: PolicySet, files: readonly PolicyFile[], { emit, log }: InForceContext): void {
-  const hashes = files.filter(({ kind }) => kind !== 'key').map(({ path, sha256 }) => [path, sha256 ?? ''] as const)
+  const hashes = files
+    .filter(({ kind }) => kind !== 'key' && kind !== 'database')
+    .map(({ path, sha256 }) => [path, sha256 ?? ''] as const)
   emit({ stream: 'admin', action: 'policy-loaded', files: Object.fromEntries(hashes) })
   log.info({ generation: set.snapshot.generation, files: files.length }, 'policies in force')
 }

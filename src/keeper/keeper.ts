@@ -22,7 +22,7 @@ import { openControl } from './control.ts'
 import { hear, type LineContext } from './line-to-fronts.ts'
 import type { FromFront } from './messages.ts'
 import { refuseInspector } from './no-inspector.ts'
-import { broadcast, buildRig, renewTicketKeys, snapshotOf, type Rig } from './rig.ts'
+import { broadcast, buildRig, gateData, renewTicketKeys, snapshotOf, takePasses, type Rig } from './rig.ts'
 import { readinessOf, statusOf, type Vitals } from './status.ts'
 import { frontIdentity, supervise, type Front, type Supervisor } from './supervise.ts'
 
@@ -98,6 +98,7 @@ async function run(rig: Rig, command: string, args: Record<string, unknown>): Pr
   const { store, keys } = rig.resources
   const rules = () => rig.force.current().login.users
   const result = await perform({ store, keys, clock: systemClock, rules, emit: rig.emit }, command, args)
+  if (command === 'allow') await takePasses(rig)
   // What changed somebody's way in is on record before the operator hears that it is done.
   await rig.resources.journal.durable()
   return result
@@ -116,6 +117,9 @@ function vitalsOf(rig: Rig): Vitals {
     journal: { state: journal.state(), lag: journal.lagSeconds() },
     draining: rig.draining,
     store: rig.storeFault,
+    databases: rig.databases.states(),
+    zones: rig.force.current().policies.dnsbl.map((zone) => ({ zone: zone.zone, fault: rig.dnsbl.fault(zone) })),
+    passes: rig.passes,
   }
 }
 
@@ -163,6 +167,7 @@ function watchOver(
     events: {
       started(front) {
         front.say({ kind: 'ticket-keys', keys: rig.ticketKeys })
+        front.say({ kind: 'gate-data', data: gateData(rig) })
         front.say({ kind: 'snapshot', snapshot: snapshotOf(rig) })
         if (rig.draining) front.say({ kind: 'drain', withinMs: 0 })
       },
@@ -186,8 +191,8 @@ function watchOver(
 }
 
 function contextOf(rig: Rig, listening: LineContext['listening']): LineContext {
-  const { sessions, judge, backends, metrics, log, emit, ceilings } = rig
-  return { sessions, judge, backends, metrics, log, emit, ceilings, listening, isOpen: () => !rig.draining }
+  const { sessions, judge, lateGate, backends, metrics, log, emit, ceilings } = rig
+  return { sessions, judge, lateGate, backends, metrics, log, emit, ceilings, listening, isOpen: () => !rig.draining }
 }
 
 function keepTime(rig: Rig): NodeJS.Timeout[] {
@@ -243,6 +248,7 @@ async function drained(rig: Rig, ms: number): Promise<void> {
 async function closeAll(rig: Rig, opened: { close(): Promise<void> }[]): Promise<void> {
   rig.force.stop()
   rig.backends.stop()
+  rig.databases.stop()
   for (const one of opened) await one.close()
   await rig.resources.close()
 }

@@ -2,6 +2,8 @@
 import type { AuditEvent } from '../audit/events.ts'
 import type { Log } from '../base/log.ts'
 import { never } from '../base/never.ts'
+import { auditName } from './identity.ts'
+import type { LateGate, LateVerdict } from './late-gate.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Backends } from './backends.ts'
 import type { Judge } from './judge.ts'
@@ -12,6 +14,7 @@ import type { Front } from './supervise.ts'
 export type LineContext = {
   sessions: SessionTable
   judge: Judge
+  lateGate: LateGate
   backends: Backends
   metrics: Metrics
   log: Log
@@ -91,17 +94,28 @@ async function hearSession(context: LineContext, front: Front, session: Session,
 }
 
 function admit(context: LineContext, front: Front, message: Extract<FromFront, { kind: 'admit' }>): AdmitAnswer {
-  return context.isOpen() ? context.sessions.admit(front.id, message, context.ceilings()) : { say: 'trouble' }
+  if (!context.isOpen()) return { say: 'trouble' }
+  const given = context.sessions.admit(front.id, message, context.ceilings())
+  const session = given.say === 'admitted' ? context.sessions.of(front.id, given.session) : 'gone'
+  if (typeof session === 'object') context.lateGate.begin(session)
+  return given
 }
 
 /** `user` and `secret` come over the line as plain octet arrays. */
 async function authenticate(
-  { judge, metrics, isOpen }: LineContext,
+  context: LineContext,
   session: Session,
   { user, secret }: Extract<FromFront, { kind: 'authenticate' }>,
 ): Promise<Answers['authenticate']> {
+  const { judge, lateGate, metrics, sessions, emit, isOpen } = context
   if (session.client === null || session.login !== null || !isOpen()) return { say: 'trouble' }
   const started = performance.now()
+  const { verdict, would } = await lateGate.judge(session)
+  // Closed, or logged in by another attempt, while the zones were asked.
+  if (session.login !== null || sessions.of(session.front, session.id) !== session) return { say: 'trouble' }
+  for (const each of would)
+    emit({ stream: 'access', action: 'connection-would-deny', connection: session.facts, ...each })
+  if (verdict.say !== 'pass') return shutOut(context, session, verdict, auditName(Buffer.from(user)))
   const attempt = {
     session: session.id,
     connection: session.facts,
@@ -115,6 +129,21 @@ async function authenticate(
   session.askedAt = started
   if (given.say !== 'proceed') metrics.login(performance.now() - started)
   return given
+}
+
+/** A zone lists the address, or one that must answer did not: nothing of the login is judged. */
+function shutOut(
+  { emit, log }: LineContext,
+  session: Session,
+  { say, by, answer }: Exclude<LateVerdict, { say: 'pass' }>,
+  user: string,
+): Answers['authenticate'] {
+  session.told = true
+  const { facts: connection } = session
+  if (say === 'deny') emit({ stream: 'access', action: 'connection-denied', connection, by, answer })
+  else log.warn(`${by.rule}: ${answer}; \`on_error: deny\` refuses the login`)
+  emit({ stream: 'auth', action: 'login-failed', connection, user, reason: 'rule', by })
+  return { say: say === 'deny' ? 'deny' : 'trouble' }
 }
 
 async function settle(

@@ -3,7 +3,7 @@
  * checks every message of a front for shape and size before it acts ({@link readFromFront}). A front trusts the keeper.
  */
 import { z } from 'zod'
-import type { CompiledGate } from '../gate/verdict.ts'
+import type { CompiledGate, GateData } from '../gate/verdict.ts'
 
 const sessionId = z.string().regex(/^[0-9a-f]{24}$/)
 const call = z.int().nonnegative()
@@ -24,6 +24,7 @@ const ending = z.enum([
   'login-timeout',
   'quit-timeout',
   'too-many-failures',
+  'denied',
   'evicted',
   'draining',
   'killed',
@@ -133,6 +134,8 @@ export type AdmitAnswer = { say: 'admitted'; session: string } | { say: 'denied'
 export type AuthenticateAnswer =
   | { say: 'refuse'; holdMs: number }
   | { say: 'trouble' }
+  /** The gate shuts this address out after all, whoever asks: it is said so, and the connection closed. */
+  | { say: 'deny' }
   | { say: 'proceed'; token: string; backend: string; username: Buffer; password: Buffer }
 
 export type SettleAnswer = { say: 'welcome' } | { say: 'refuse'; holdMs: number } | { say: 'busy' } | { say: 'trouble' }
@@ -160,7 +163,10 @@ export type BackendPlan = {
   capabilities: string[] | null
 }
 
-/** All that a front knows. It opens no file: this is everything. Replaced as a whole, never changed in place. */
+/**
+ * All that a front knows. It opens no file: this is everything, but for `gate.data`, which `gate-data` brings.
+ * Replaced as a whole, never changed in place.
+ */
 export type Snapshot = {
   generation: number
   listeners: ListenerPlan[]
@@ -174,6 +180,8 @@ export type Snapshot = {
 
 export type FromKeeper =
   | { kind: 'snapshot'; snapshot: Snapshot }
+  /** What has changed of it. Databases have megabytes: they do not travel with every change of the policies. */
+  | { kind: 'gate-data'; data: Partial<GateData> }
   | { kind: 'backends'; backends: BackendPlan[] }
   | { kind: 'ticket-keys'; keys: Buffer }
   | { kind: 'answer'; call: number; answer: Answers[keyof Answers] }

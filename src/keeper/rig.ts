@@ -1,18 +1,27 @@
 /** The keeper's parts, wired to each other. Nothing listens yet when it is built. */
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import type { AuditEvent } from '../audit/events.ts'
 import { systemClock } from '../base/clock.ts'
 import { PER_ADDRESS_SHARE } from '../base/limits.ts'
 import { createLog, type Log } from '../base/log.ts'
+import type { GateData, Pass } from '../gate/verdict.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
+import { livePasses } from './break-glass.ts'
 import { watchBackends, type Backends } from './backends.ts'
+import { databaseCompiler } from './database-compiler.ts'
+import { createDatabases, type Databases } from './databases.ts'
+import { askResolver } from './dns-client.ts'
+import { createDnsbl, type Dnsbl } from './dnsbl.ts'
 import { takeEnvironment } from './environment.ts'
 import { putInForce, readPolicies, type InForce, type PolicySet } from './in-force.ts'
 import { createJudge, type Judge } from './judge.ts'
+import { createLateGate, type LateGate } from './late-gate.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
+import type { Policies } from '../policy/load.ts'
 import { openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
-import type { Supervisor } from './supervise.ts'
+import { frontIdentity, type Supervisor } from './supervise.ts'
 
 export type Rig = {
   log: Log
@@ -21,6 +30,11 @@ export type Rig = {
   sessions: SessionTable
   backends: Backends
   force: InForce
+  databases: Databases
+  dnsbl: Dnsbl
+  lateGate: LateGate
+  /** Break-glass. */
+  passes: readonly Pass[]
   judge: Judge
   emit(event: AuditEvent): void
   ceilings(): Ceilings
@@ -44,12 +58,14 @@ export async function buildRig(file: string): Promise<Rig> {
   const log = createLog(wanted.level, wanted.format)
   const resources = await openResources(first.policies, systemClock, log)
   try {
-    const rig = wire(log, resources)
+    const rig = wire(log, resources, first.policies)
+    rig.passes = await livePasses(resources.store, systemClock.now())
     rig.force = await putInForce(first, {
       file,
       environment,
       log,
       emit: rig.emit,
+      databases: rig.databases,
       changed: (set) => {
         takeUp(rig, set)
       },
@@ -63,15 +79,17 @@ export async function buildRig(file: string): Promise<Rig> {
 }
 
 /** Everything but the policies, which are put in when they are known to be good. */
-function wire(log: Log, resources: Resources): Rig {
+function wire(log: Log, resources: Resources, { postern }: Policies): Rig {
   const { store, keys, journal } = resources
   const metrics: Metrics = createMetrics({
     fronts: () => rig.supervisor?.fronts().length ?? 0,
     sessionsActive: () => rig.sessions.active().length,
     auditLagSeconds: () => journal.lagSeconds(),
     users: () => rig.users,
+    feedAges: () => rig.databases.ages(),
   })
-  const emit = (event: AuditEvent) => {
+  const emit = (said: AuditEvent) => {
+    const event = located(said, rig)
     metrics.observe(event)
     journal.write(event)
   }
@@ -82,6 +100,7 @@ function wire(log: Log, resources: Resources): Rig {
     policy: () => rig.force.current().login,
     emit,
     durable: () => journal.durable(),
+    fenced: (ip) => rig.lateGate.fenced(ip),
     opened: (id, { user, backend }) => {
       rig.sessions.loggedIn(id, user, backend)
     },
@@ -107,6 +126,8 @@ function wire(log: Log, resources: Resources): Rig {
     resources,
     metrics,
     sessions: sessionTable(emit),
+    ...gateParts(log, postern, emit, () => rig),
+    passes: [],
     backends,
     force: undefined as unknown as InForce,
     judge,
@@ -119,6 +140,53 @@ function wire(log: Log, resources: Resources): Rig {
     users: {},
   }
   return rig
+}
+
+/** What the gate knows beyond the policies, and what of it takes its time. */
+function gateParts(
+  log: Log,
+  { state, processes }: Policies['postern'],
+  emit: Rig['emit'],
+  rig: () => Rig,
+): Pick<Rig, 'databases' | 'dnsbl' | 'lateGate'> {
+  const databases = createDatabases({
+    folder: join(state.path, 'databases'),
+    compile: databaseCompiler(frontIdentity(processes.user, () => undefined)),
+    clock: systemClock,
+    log,
+    emit,
+    changed: (data) => {
+      broadcast(rig(), { kind: 'gate-data', data })
+    },
+  })
+  const dnsbl = createDnsbl(askResolver, systemClock, (zone, fault) => {
+    if (fault === null) log.info(`dnsbl ${zone}: it answers again`)
+    else log.warn(`dnsbl ${zone}: ${fault}`)
+  })
+  const lateGate = createLateGate({
+    dnsbl,
+    clock: systemClock,
+    gate: () => ({ ...rig().force.current().snapshot.gate, data: gateData(rig()) }),
+    zones: () => rig().force.current().policies.dnsbl,
+  })
+  return { databases, dnsbl, lateGate }
+}
+
+/** Every line about a connection says where it comes from. */
+function located(event: AuditEvent, { databases }: Rig): AuditEvent {
+  if (!('connection' in event)) return event
+  return { ...event, connection: { ...databases.where(event.connection.ip), ...event.connection } }
+}
+
+/** What the fronts get of it. */
+export function gateData({ databases, passes }: Rig): GateData {
+  return { ...databases.tables(), passes }
+}
+
+/** The passes have changed. */
+export async function takePasses(rig: Rig): Promise<void> {
+  rig.passes = await livePasses(rig.resources.store, systemClock.now())
+  broadcast(rig, { kind: 'gate-data', data: { passes: rig.passes } })
 }
 
 function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {

@@ -2,6 +2,8 @@
 import type { Readiness } from '../admin/admin.ts'
 import type { JournalState } from '../audit/journal.ts'
 import type { BackendState } from './backends.ts'
+import type { Pass } from '../gate/verdict.ts'
+import type { DatabaseState } from './databases.ts'
 import type { PolicySet } from './in-force.ts'
 
 /** Times are ISO 8601, ages and lags seconds. */
@@ -17,8 +19,15 @@ export type Status = {
   policies: { generation: number; loaded_at: string; age: number; faults: string[] }
   certificates: { name: string; expires: string; names: string[] }[]
   feeds: never[]
+  databases: DatabaseState[]
+  /** Zones of DNS lists; `fault` null while they answer. */
+  dnsbl: ZoneState[]
+  /** Break-glass. */
+  passes: { network: string; until: string; reason: string }[]
   audit: { state: JournalState['at']; lag: number }
 }
+
+type ZoneState = { zone: string; fault: string | null }
 
 /** What status and readiness are made of. */
 export type Vitals = {
@@ -33,11 +42,14 @@ export type Vitals = {
   draining: boolean
   /** Why the store cannot be used, or null. */
   store: string | null
+  databases: DatabaseState[]
+  zones: ZoneState[]
+  passes: readonly Pass[]
 }
 
 /** `down` when nobody can log in here; `degraded` when somebody ought to look. */
 export function readinessOf(vitals: Vitals): Readiness {
-  const { fronts, backends, journal, draining, store, faults, set } = vitals
+  const { fronts, backends, journal, draining, store, faults, set, databases, zones } = vitals
   const down = [
     ...(draining ? ['draining'] : []),
     ...(fronts.running === 0 ? ['no front runs'] : []),
@@ -55,6 +67,8 @@ export function readinessOf(vitals: Vitals): Readiness {
       .map(({ backend, address, detail }) => `backend ${backend} at ${address}: ${detail}`),
     ...(faults.length > 0 ? [`policies on disk are refused: ${faults[0] ?? ''}`] : []),
     ...set.policies.rejected.map(({ reason }) => reason),
+    ...databases.flatMap(({ feed, fault }) => (fault === null ? [] : [`${feed}: ${fault}`])),
+    ...zones.flatMap(({ zone, fault }) => (fault === null ? [] : [`dnsbl ${zone}: ${fault}`])),
     ...soon.map(
       ({ name, notAfter }) => `certificate ${name} runs out on ${new Date(notAfter).toISOString().slice(0, 10)}`,
     ),
@@ -87,6 +101,15 @@ export function statusOf(vitals: Vitals): Status {
       names: serverNames,
     })),
     feeds: [],
+    databases: vitals.databases,
+    dnsbl: vitals.zones,
+    passes: vitals.passes
+      .filter(({ until }) => Date.now() < until)
+      .map(({ range, until, reason }) => ({
+        network: range.text,
+        until: new Date(until).toISOString(),
+        reason,
+      })),
     audit: { state: journal.state.at, lag: journal.lag },
   }
 }

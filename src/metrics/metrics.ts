@@ -17,6 +17,8 @@ export type Readings = {
   auditLagSeconds(): number
   /** How many users are in each state, such as `{ enrolled: 12, pending: 3 }`. */
   users(): Record<string, number>
+  /** Seconds since each feed or database was new. */
+  feedAges(): Record<string, number>
 }
 
 export type Metrics = {
@@ -144,6 +146,16 @@ function gauges(registry: Registry, readings: Readings): void {
   read(registry, 'postern_fronts', 'Front processes that run', readings.fronts)
   read(registry, 'postern_sessions_active', 'Sessions that are open', readings.sessionsActive)
   read(registry, 'postern_audit_lag_seconds', 'Age of the oldest audit line not on disk', readings.auditLagSeconds)
+  const ages: Gauge = new Gauge({
+    name: 'postern_feed_age_seconds',
+    help: 'Seconds since a feed or database was new',
+    labelNames: ['feed'],
+    registers: [registry],
+    collect() {
+      ages.reset()
+      for (const [feed, age] of Object.entries(readings.feedAges())) ages.set({ feed }, age)
+    },
+  })
   const users: Gauge = new Gauge({
     name: 'postern_users',
     help: 'Users by state',

@@ -7,7 +7,7 @@ import type { Policies } from './load.ts'
  * Capabilities of the backends are not known yet: the health check fills them in.
  */
 export function compilePolicies(policies: Policies, generation: number): Snapshot {
-  const { postern, networks, certificates } = policies
+  const { postern, networks, geofence, certificates } = policies
   return {
     generation,
     listeners: postern.listeners.map(({ name, address, tls, client_certificates }) => ({
@@ -31,7 +31,7 @@ export function compilePolicies(policies: Policies, generation: number): Snapsho
       busyErrors: busy_errors,
       capabilities: null,
     })),
-    gate: { networks },
+    gate: { networks, geofence: geofence?.check ?? null, data: { country: null, asn: null, passes: [] } },
     onDeny: postern.on_deny,
     limits: {
       loginTimeMs: postern.limits.login_time,

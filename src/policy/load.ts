@@ -6,17 +6,20 @@ import { writeDay } from '../base/day.ts'
 import { LIST_FILE_MAX, POLICY_FILE_MAX } from '../base/limits.ts'
 import type { CompiledGate } from '../gate/verdict.ts'
 import { type Certificate, loadCertificate } from './certificates.ts'
+import { compileZones, dnsblSense, type DnsblZone } from './dnsbl.ts'
 import type { Environment } from './environment.ts'
 import { examine, sentence } from './examine.ts'
 import { type Finding, render, START } from './findings.ts'
+import { type Geofence, geofenceSchema, geofenceSense, loadGeofence } from './geofence.ts'
 import { loadNetworks } from './lists.ts'
 import type { PolicyName } from './not-yet.ts'
 import type { PolicyFile } from './read-file.ts'
-import { type Reading, startReading } from './reading.ts'
+import { type Opened, type Reading, startReading } from './reading.ts'
+import { reputationSchema } from './reputation.ts'
 import { parseRoster } from './roster.ts'
 import { type Login, loginSchema, networksSchema, type Postern, posternSchema, type SchemaContext } from './schema.ts'
 import { loginSense, posternSense, type Remarks } from './sense.ts'
-import { type Path, readYaml, type YamlFile } from './yaml-file.ts'
+import { type Path, readYaml } from './yaml-file.ts'
 
 /** A set of policies without a fault. */
 export type Policies = {
@@ -27,6 +30,9 @@ export type Policies = {
   /** Every spelling of every user in plain form, to the canonical name; null when login.yaml names no roster. */
   roster: ReadonlyMap<string, string> | null
   networks: CompiledGate['networks']
+  geofence: Geofence | null
+  /** The zones of reputation.yaml. */
+  dnsbl: DnsblZone[]
   certificates: Certificate[]
   /** Pairs on disk that do not fit, where the last good pair goes on. Only with `lastGood`. */
   rejected: { name: string; reason: string }[]
@@ -46,8 +52,6 @@ export type Loaded =
  * Without it, as at start, it is one.
  */
 export type LoadOptions = { now?: number; lastGood?: readonly Certificate[] }
-
-type Opened = { name: string; file: YamlFile }
 
 /**
  * Needs postern.yaml as the operator named it, and the environment for `${NAME}`. Reads it and all that it leads to: the
@@ -73,6 +77,11 @@ export async function loadPolicies(file: string, environment: Environment, optio
   if (opened.login && login) add(reading, opened.login, loginSense(login))
   const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
   const networks = await loadGate(reading, opened.postern, postern ?? null)
+  const fence = await openCheck(reading, opened.postern, postern, 'geofence', geofenceSchema)
+  if (fence) add(reading, fence.opened, geofenceSense(fence.value))
+  const geofence = fence && (await loadGeofence(reading, fence.opened, fence.value, login))
+  const reputation = await openCheck(reading, opened.postern, postern, 'reputation', reputationSchema)
+  const dnsbl = loadDnsbl(reading, reputation)
 
   const files = reading.reader.files()
   const warnings = render(reading.findings.warnings)
@@ -80,8 +89,14 @@ export async function loadPolicies(file: string, environment: Environment, optio
     return { ok: false, faults: render(reading.findings.faults), warnings, files }
   }
   const variables = [...reading.variables]
-  const tell = teller({ 'postern.yaml': opened.postern, 'login.yaml': opened.login })
-  const policies = { folder: reading.folder, postern, login, roster, networks, certificates, rejected, variables, tell }
+  const tell = teller({
+    'postern.yaml': opened.postern,
+    'login.yaml': opened.login,
+    'geofence.yaml': fence?.opened ?? null,
+  })
+  const { folder } = reading
+  const gate = { networks, geofence, dnsbl }
+  const policies = { folder, postern, login, roster, ...gate, certificates, rejected, variables, tell }
   return { ok: true, policies, warnings, files }
 }
 
@@ -191,6 +206,33 @@ async function loadGate(
   const networks = await open(reading, path, `\`checks\` of ${opened?.name ?? 'postern.yaml'} names it`)
   const value = networks && examineFile(reading, networks, 'networks.yaml', networksSchema)
   return value && loadNetworks(reading, networks.file, networks.name, value)
+}
+
+type OpenedCheck<T> = { opened: Opened; value: T } | null
+
+/** Opens the file of a check that `checks` names; null for one that is off, or cannot be read. */
+async function openCheck<T>(
+  reading: Reading,
+  by: Opened | null,
+  postern: Postern | null,
+  check: 'reputation' | 'geofence',
+  schema: (context: SchemaContext) => z.ZodType<T>,
+): Promise<OpenedCheck<T>> {
+  if (postern?.checks.includes(check) !== true) return null
+  const path = join(reading.folder, `${check}.yaml`)
+  const opened = await open(reading, path, `\`checks\` of ${by?.name ?? 'postern.yaml'} names it`)
+  const value = opened && examineFile(reading, opened, `${check}.yaml`, schema)
+  return opened === null || value === null ? null : { opened, value }
+}
+
+function loadDnsbl(
+  reading: Reading,
+  reputation: OpenedCheck<z.output<ReturnType<typeof reputationSchema>>>,
+): DnsblZone[] {
+  if (reputation === null) return []
+  const { opened, value } = reputation
+  add(reading, opened, dnsblSense(value.dnsbl))
+  return compileZones(value.dnsbl, value.mode, opened.file, 'reputation.yaml')
 }
 
 /** A backup or a thief that gets the state must not get the key to it along with it. */

@@ -1,7 +1,7 @@
 /** What the contract has a place for and this version does not do. Building one of these deletes its row. */
 import type { Path } from './yaml-file.ts'
 
-export type PolicyName = 'postern.yaml' | 'login.yaml' | 'networks.yaml'
+export type PolicyName = 'postern.yaml' | 'login.yaml' | 'networks.yaml' | 'reputation.yaml' | 'geofence.yaml'
 
 /**
  * `at`: the key, `*` for each item of a list. `built`: the values that work today, as they are written; an empty list
@@ -18,7 +18,7 @@ const ROWS: readonly Row[] = [
   { file: 'postern.yaml', at: 'backends.*.auth', built: ['auto', 'user', 'apop'] },
   { file: 'postern.yaml', at: 'backends.*.proxy_protocol', built: ['off'] },
   { file: 'postern.yaml', at: 'backends.*.xclient', built: ['off'] },
-  { file: 'postern.yaml', at: 'checks.*', built: ['networks'] },
+  { file: 'postern.yaml', at: 'checks.*', built: ['networks', 'reputation', 'geofence'] },
   { file: 'postern.yaml', at: 'state.store', built: ['sqlite'] },
   { file: 'postern.yaml', at: 'audit.rotate.every', built: ['1d'] },
   { file: 'postern.yaml', at: 'audit.rotate.size', built: ['100MiB'] },
@@ -30,7 +30,8 @@ const ROWS: readonly Row[] = [
   { file: 'login.yaml', at: 'failures.per_network', built: [] },
   { file: 'login.yaml', at: 'failures.per_user_everywhere', built: [] },
   { file: 'login.yaml', at: 'rules', built: [[]] },
-  { file: 'login.yaml', at: 'exceptions', built: [[]] },
+  { file: 'reputation.yaml', at: 'feeds', built: [[], null] },
+  { file: 'reputation.yaml', at: 'crowdsec', built: [null] },
 ]
 
 const METHOD = 'totp'

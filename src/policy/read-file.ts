@@ -11,7 +11,8 @@ import { START } from './findings.ts'
  * not be read. `signature` changes whenever the file does; it was taken before reading, so no change can be missed.
  */
 export type PolicyFile = { path: string; kind: FileKind; sha256: string | null; signature: string }
-export type FileKind = 'policy' | 'list' | 'certificate' | 'key'
+/** A `database` is looked at and not read: what it holds is for its compiler. */
+export type FileKind = 'policy' | 'list' | 'certificate' | 'key' | 'database'
 
 export type ReadText = { ok: true; text: string; mode: number } | ({ ok: false; message: string } & Place)
 
@@ -21,6 +22,8 @@ const ABSENT = 'absent'
 export type Reader = {
   files: () => PolicyFile[]
   read: (path: string, kind: FileKind, max: number) => Promise<ReadText>
+  /** Takes a file into account without reading it. Gives what is wrong with it, or null. */
+  look: (path: string, kind: FileKind) => Promise<string | null>
 }
 
 /** Gives a reader for one load. Its faults are words that follow the file's name. */
@@ -34,6 +37,11 @@ export function createReader(): Reader {
       const entry = await readOnce(path, kind, max)
       known.set(path, entry)
       return entry.result
+    },
+    look: async (path, kind) => {
+      const { file, fault: message } = await lookOnce(path, kind)
+      known.set(path, { file, result: fault(message ?? 'was not read') })
+      return message
     },
   }
 }
@@ -57,6 +65,16 @@ async function readOnce(path: string, kind: FileKind, max: number): Promise<{ fi
   // A file that grew after the look at it.
   const result = bytes.length > max ? fault(tooLarge(bytes.length, max)) : decode(bytes, mode)
   return { file: { path, kind, sha256, signature }, result }
+}
+
+async function lookOnce(path: string, kind: FileKind): Promise<{ file: PolicyFile; fault: string | null }> {
+  try {
+    const facts = await stat(path)
+    const file = { path, kind, sha256: null, signature: signatureOf(facts) }
+    return { file, fault: facts.isFile() ? null : 'is no plain file' }
+  } catch (error) {
+    return { file: { path, kind, sha256: null, signature: ABSENT }, fault: wordsFor(error) }
+  }
 }
 
 /** Gives a file's signature as it is now; all that is not there, or hidden from us, looks the same. */

@@ -3,6 +3,10 @@ import { isAbsolute, relative, resolve } from 'node:path'
 import type { Environment } from './environment.ts'
 import type { Findings } from './findings.ts'
 import { createReader, type Reader } from './read-file.ts'
+import type { YamlFile } from './yaml-file.ts'
+
+/** A YAML file that was read, and its name as the operator would type it. */
+export type Opened = { name: string; file: YamlFile }
 
 export type Reading = {
   /** The folder of postern.yaml, absolute: where relative paths start. */

@@ -11,6 +11,7 @@ import { blob, text } from './rows.ts'
 import { prepareClaims } from './sqlite-claims.ts'
 import { asStateFault } from './sqlite-fault.ts'
 import { prepareLogins } from './sqlite-logins.ts'
+import { preparePasses } from './sqlite-passes.ts'
 import { migrate } from './sqlite-schema.ts'
 import { prepareUsers } from './sqlite-users.ts'
 import type { Keyring } from './secrets.ts'
@@ -71,6 +72,7 @@ function assemble(db: DatabaseSync): Store {
   const claims = prepareClaims(db)
   const logins = prepareLogins(db, claims)
   const users = prepareUsers(db)
+  const passes = preparePasses(db)
   // Async, so that whatever SQLite throws becomes a rejection, as it would from a store on another machine.
   const read = async <T>(job: () => T): Promise<T> => {
     try {
@@ -99,6 +101,9 @@ function assemble(db: DatabaseSync): Store {
     users: () => read(users.all),
     count: () => read(users.count),
     logins: (name) => read(() => logins.last(name)),
+    passes: () => read(passes.all),
+    givePass: (pass, now, most) => writer.write(() => passes.give(pass, now, most)),
+    endPass: (network) => writer.write(() => passes.end(network)),
     close() {
       if (!db.isOpen) return
       writer.close()

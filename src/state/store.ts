@@ -83,6 +83,9 @@ export type EnrolAnswer = { say: 'enrolled'; replaced: boolean; ended: string[] 
 
 export type UserRow = { name: string; state: UserState; enrolledAt: number | null; lastLogin: number | null }
 
+/** A network that passes the gate until then. `network` is in canonical form. */
+export type PassRow = { network: string; until: number; reason: string }
+
 export type Store = {
   dossier(user: string): Promise<Dossier>
   /**
@@ -105,6 +108,12 @@ export type Store = {
   count(): Promise<Record<UserState, number>>
   /** The last logins, newest first. */
   logins(user: string): Promise<Login[]>
+  /** All break-glass passes, also those that have run out. */
+  passes(): Promise<PassRow[]>
+  /** Gives a network its pass and forgets those that have run out. False, and nothing changes, when `most` others stand. */
+  givePass(pass: PassRow, now: number, most: number): Promise<boolean>
+  /** Gives whether there was one. */
+  endPass(network: string): Promise<boolean>
   /** Writes what is queued and lets go. */
   close(): void
 }

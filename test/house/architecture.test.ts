@@ -102,7 +102,7 @@ test('functions inside a function count for themselves', () => {
 })
 
 /** Files of src/gate that are no check. */
-const NO_CHECK = ['gate.ts', 'verdict.ts', 'lookup.ts']
+const NO_CHECK = ['gate.ts', 'verdict.ts', 'lookup.ts', 'geo-table.ts', 'break-glass.ts']
 
 describe('a gate check is four files of one name', () => {
   const names = readdirSync(join(ROOT, 'src/gate')).filter((name) => !NO_CHECK.includes(name))

@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   gate: ['pop3', 'policy', 'audit', 'metrics', 'base'],
   login: ['pop3', 'policy', 'audit', 'metrics', 'base'],
   relay: ['pop3', 'policy', 'audit', 'metrics', 'base'],
-  keeper: ['factors', 'state', 'audit', 'policy', 'metrics', 'admin', 'compiler', 'base'],
+  keeper: ['gate', 'factors', 'state', 'audit', 'policy', 'metrics', 'admin', 'compiler', 'base'],
   cli: ['keeper', 'factors', 'state', 'audit', 'policy', 'compiler', 'gate', 'base'],
   demo: ['cli', 'keeper', 'factors', 'state', 'audit', 'policy', 'base'],
   factors: ['state', 'base'],

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { checkPolicies, resolveBackends } from '../../../src/policy/check.ts'
 import { compilePolicies } from '../../../src/policy/compile.ts'
 import { loadPolicies } from '../../../src/policy/load.ts'
+import { OPEN } from '../gate/lists.ts'
 import { folderOf, good, NOW, pair, POSTERN } from './folder.ts'
 
 test('the fronts get all that they need, and nothing of the logins', async () => {
@@ -35,7 +36,7 @@ admin: { listen: off, token: hunter2 }
         capabilities: null,
       },
     ],
-    gate: { networks: policies.networks },
+    gate: { ...OPEN, networks: policies.networks },
     onDeny: 'say',
     limits: { loginTimeMs: 30_000, idleTimeMs: 660_000, connections: 500 },
   })

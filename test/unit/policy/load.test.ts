@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { parseAddress } from '../../../src/base/ip.ts'
 import { earlyVerdict } from '../../../src/gate/gate.ts'
 import { loadPolicies } from '../../../src/policy/load.ts'
+import { OPEN } from '../gate/lists.ts'
 import { DAY, faultsOf, folderOf, good, load, loadFolder, LOGIN, NETWORKS, NOW, pair, POSTERN } from './folder.ts'
 
 const address = (text: string) => {
@@ -81,7 +82,9 @@ describe('an allow that is there and empty is a fault', () => {
 
   test('a deny without entries denies nobody', async () => {
     const { policies } = await good({ 'networks.yaml': 'deny: []\n' })
-    expect(earlyVerdict({ networks: policies.networks }, address('192.0.2.1'), NOW).verdict).toEqual({ say: 'pass' })
+    expect(earlyVerdict({ ...OPEN, networks: policies.networks }, address('192.0.2.1'), NOW).verdict).toEqual({
+      say: 'pass',
+    })
   })
 })
 
@@ -91,11 +94,11 @@ test('the lists of networks.yaml reach the gate, with names relative to the fold
     'lists/office.txt': '#\n198.51.100.0/24\n',
   })
   expect(policies.networks?.mode).toBe('monitor')
-  expect(earlyVerdict({ networks: policies.networks }, address('198.51.100.7'), NOW).verdict).toEqual({
+  expect(earlyVerdict({ ...OPEN, networks: policies.networks }, address('198.51.100.7'), NOW).verdict).toEqual({
     say: 'admit',
     by: { file: 'lists/office.txt', line: 2, rule: 'networks.allow' },
   })
-  expect(earlyVerdict({ networks: policies.networks }, address('::ffff:192.0.2.9'), NOW).would).toEqual([
+  expect(earlyVerdict({ ...OPEN, networks: policies.networks }, address('::ffff:192.0.2.9'), NOW).would).toEqual([
     { file: 'lists/denied.txt', line: 1, rule: 'networks.deny' },
   ])
 })
