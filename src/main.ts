@@ -2,7 +2,9 @@
 import { Command, CommanderError, Option } from 'commander'
 import { Refusal } from './base/refusal.ts'
 import { version } from './base/version.ts'
+import { allow } from './cli/allow.ts'
 import { check } from './cli/check.ts'
+import { explain } from './cli/explain.ts'
 import { reload, status } from './cli/running.ts'
 import { serve } from './cli/serve.ts'
 import { userEnroll, userList, userRemove, userShow } from './cli/user.ts'
@@ -58,6 +60,17 @@ function program(ends: <Args extends unknown[]>(run: Run<Args>) => (...args: Arg
     .action(ends(check))
   command('reload', 'ask the running server to read its policies again').action(ends(reload))
   command('status', 'how the running server is').option('--json', 'as JSON').action(ends(status))
+  command('explain <ip>', 'what the policies on disk would do to an address, rule by rule')
+    .option('--user <user>', 'and what this user would need to log in from there')
+    .option('--ja4 <fingerprint>', 'with this stable fingerprint, as `user show --json` has it')
+    .option('--at <time>', 'at this moment, such as 2027-01-31T12:00:00Z')
+    .option('--json', 'as JSON')
+    .action(ends(explain))
+  command('allow <network>', 'break-glass: let an address or a network pass the gate for a while')
+    .requiredOption('--for <time>', 'how long, such as 2h; at most 7d, and 0s ends it')
+    .requiredOption('--reason <text>', 'why, for the audit')
+    .option('--json', 'as JSON')
+    .action(ends(allow))
   const user = root.command('user').description('the users and their second factors')
   command('enroll <user>', 'make a TOTP secret and recovery codes; they are shown once', user)
     .option('--replace', 'end what the user has now: secret, devices, recovery codes')

@@ -213,12 +213,6 @@ type Detailed = Extract<
 
 function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
   switch (event.action) {
-    case 'break-glass':
-      return { network: clean(event.network), until: event.until === null ? null : clean(event.until) }
-    case 'feed-updated':
-      return { feed: clean(event.feed), entries: event.entries }
-    case 'feed-failed':
-      return { feed: clean(event.feed) }
     case 'login-failed':
     case 'server-stopped':
     case 'user-removed':
@@ -250,6 +244,21 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       return { file: clean(event.file), bytes: event.bytes }
     case 'audit-dropped':
       return { file: clean(event.file), lines: event.lines }
+    default:
+      return gateDetailOf(event)
+  }
+}
+
+type OfGate = Extract<AuditEvent, { action: 'break-glass' | 'feed-updated' | 'feed-failed' }>
+
+function gateDetailOf(event: OfGate): Fields {
+  switch (event.action) {
+    case 'break-glass':
+      return { network: clean(event.network), until: event.until === null ? null : clean(event.until) }
+    case 'feed-updated':
+      return { feed: clean(event.feed), entries: event.entries }
+    case 'feed-failed':
+      return { feed: clean(event.feed) }
     default:
       return never(event)
   }

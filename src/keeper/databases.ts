@@ -129,23 +129,29 @@ async function keyOf({ source }: DatabasePlan): Promise<string> {
   return source.from === 'url' ? addressKey(source) : `${source.path} ${await lookAt(source.path)}`
 }
 
-/** The address may hold a key: its hash names it. */
 function addressKey({ url }: Extract<DatabasePlan['source'], { from: 'url' }>): string {
   return createHash('sha256').update(reveal(url)).digest('hex').slice(0, 16)
 }
 
-const copyOf = ({ folder }: DatabasesContext, feed: DatabaseFeed, key: string) => join(folder, `${feed}-${key}.mmdb`)
+/** Below the state folder. */
+export const DATABASES_FOLDER = 'databases'
+
+/** Gives where the copy of a fetched database lies. The address may hold a key: its hash names the file. */
+export function copyOf(folder: string, { feed, source }: DatabasePlan): string {
+  if (source.from !== 'url') throw new Error('a file has no copy')
+  return join(folder, `${feed}-${addressKey(source)}.mmdb`)
+}
 
 /** A database that is not held yet: from its file, from the copy of an earlier fetch, or fetched now. */
 async function open(context: DatabasesContext, plan: DatabasePlan, key: string): Promise<Parsed<Held>> {
-  const { source, kind, feed } = plan
+  const { source, kind } = plan
   const hold = (database: CompiledDatabase, due: number): Parsed<Held> =>
     parsed({ plan, key, database, due, fault: null, warned: false })
   if (source.from === 'file') {
     const compiled = await compileFile(context.compile, source.path, kind)
     return compiled.ok ? hold(compiled.value, Infinity) : compiled
   }
-  const copy = copyOf(context, feed, key)
+  const copy = copyOf(context.folder, plan)
   const note = await noteOf(copy)
   const kept = note === null ? null : await compileFile(context.compile, copy, kind)
   if (note !== null && kept?.ok === true) return hold(kept.value, note.fetchedAt + source.refresh)
@@ -159,7 +165,7 @@ async function open(context: DatabasesContext, plan: DatabasePlan, key: string):
 async function renew(context: DatabasesContext, one: Held, isHeld: () => boolean): Promise<void> {
   const { source, feed, kind } = one.plan
   if (source.from === 'file' || context.clock.now() < one.due) return
-  const copy = copyOf(context, feed, one.key)
+  const copy = copyOf(context.folder, one.plan)
   const note = await noteOf(copy)
   const fetched = await fetchCopy({ ...context, copy, kind, url: source.url, note, deadlineMs: DATABASE_FETCH_MS })
   if (!isHeld()) return

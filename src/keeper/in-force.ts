@@ -135,7 +135,8 @@ async function make(
   return { policies, login: loginPolicyOf(policies), snapshot: { ...compiled, listeners }, loadedAt: Date.now() }
 }
 
-function loginPolicyOf({ login, postern, roster }: Policies): LoginPolicy {
+/** Gives what the judgement of logins goes by. */
+export function loginPolicyOf({ login, postern, roster }: Policies): LoginPolicy {
   const { second_factor, users, totp, trusted_device, failures } = login
   return {
     users: { default_domain: users.default_domain, strip_prefix: users.strip_prefix, roster },

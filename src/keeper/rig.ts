@@ -10,7 +10,7 @@ import { createMetrics, type Metrics } from '../metrics/metrics.ts'
 import { livePasses } from './break-glass.ts'
 import { watchBackends, type Backends } from './backends.ts'
 import { databaseCompiler } from './database-compiler.ts'
-import { createDatabases, type Databases } from './databases.ts'
+import { createDatabases, DATABASES_FOLDER, type Databases } from './databases.ts'
 import { askResolver } from './dns-client.ts'
 import { createDnsbl, type Dnsbl } from './dnsbl.ts'
 import { takeEnvironment } from './environment.ts'
@@ -80,7 +80,7 @@ export async function buildRig(file: string): Promise<Rig> {
 
 /** Everything but the policies, which are put in when they are known to be good. */
 function wire(log: Log, resources: Resources, { postern }: Policies): Rig {
-  const { store, keys, journal } = resources
+  const { journal } = resources
   const metrics: Metrics = createMetrics({
     fronts: () => rig.supervisor?.fronts().length ?? 0,
     sessionsActive: () => rig.sessions.active().length,
@@ -93,27 +93,7 @@ function wire(log: Log, resources: Resources, { postern }: Policies): Rig {
     metrics.observe(event)
     journal.write(event)
   }
-  const judge = createJudge({
-    store,
-    keys,
-    clock: systemClock,
-    policy: () => rig.force.current().login,
-    emit,
-    durable: () => journal.durable(),
-    fenced: (ip) => rig.lateGate.fenced(ip),
-    opened: (id, { user, backend }) => {
-      rig.sessions.loggedIn(id, user, backend)
-    },
-    broken: (error) => {
-      rig.storeFault = error instanceof Error ? error.message : String(error)
-      log.error(`a login could not be judged: ${rig.storeFault}`)
-    },
-    breach: (session, what) => {
-      log.error({ session }, `a front broke the protocol: ${what}`)
-      const front = rig.supervisor?.fronts().find(({ id }) => id === rig.sessions.frontOf(session))
-      front?.kill(what)
-    },
-  })
+  const judge = judgeFor(log, resources, emit, () => rig)
   const backends = watchBackends(
     () => rig.supervisor?.fronts().at(-1),
     () => {
@@ -142,6 +122,32 @@ function wire(log: Log, resources: Resources, { postern }: Policies): Rig {
   return rig
 }
 
+function judgeFor(log: Log, { store, keys, journal }: Resources, emit: Rig['emit'], rig: () => Rig): Judge {
+  return createJudge({
+    store,
+    keys,
+    clock: systemClock,
+    policy: () => rig().force.current().login,
+    emit,
+    durable: () => journal.durable(),
+    fenced: (ip) => rig().lateGate.fenced(ip),
+    opened: (id, { user, backend }) => {
+      rig().sessions.loggedIn(id, user, backend)
+    },
+    broken: (error) => {
+      rig().storeFault = error instanceof Error ? error.message : String(error)
+      log.error(`a login could not be judged: ${rig().storeFault ?? ''}`)
+    },
+    breach: (session, what) => {
+      log.error({ session }, `a front broke the protocol: ${what}`)
+      const front = rig()
+        .supervisor?.fronts()
+        .find(({ id }) => id === rig().sessions.frontOf(session))
+      front?.kill(what)
+    },
+  })
+}
+
 /** What the gate knows beyond the policies, and what of it takes its time. */
 function gateParts(
   log: Log,
@@ -150,7 +156,7 @@ function gateParts(
   rig: () => Rig,
 ): Pick<Rig, 'databases' | 'dnsbl' | 'lateGate'> {
   const databases = createDatabases({
-    folder: join(state.path, 'databases'),
+    folder: join(state.path, DATABASES_FOLDER),
     compile: databaseCompiler(frontIdentity(processes.user, () => undefined)),
     clock: systemClock,
     log,

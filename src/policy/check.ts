@@ -11,17 +11,25 @@ export type Checked = { faults: string[]; warnings: string[] }
 /** Gives the addresses of a host name; throws when there are none. */
 export type Resolve = (host: string) => Promise<readonly string[]>
 
-/** Needs what {@link loadPolicies} needs, and a resolver; gives all faults and warnings as lines. */
+const NOTHING: Checked = { faults: [], warnings: [] }
+
+/**
+ * Needs what {@link loadPolicies} needs, and a resolver; gives all faults and warnings as lines. `besides` looks at
+ * policies that hold no fault for what takes more than reading.
+ */
 export async function checkPolicies(
   file: string,
   environment: Environment,
   resolve: Resolve,
-  options: LoadOptions = {},
+  options: LoadOptions & { besides?: (policies: Policies) => Promise<Checked> } = {},
 ): Promise<Checked> {
   const loaded = await loadPolicies(file, environment, options)
   if (!loaded.ok) return { faults: loaded.faults, warnings: loaded.warnings }
-  const { faults, warnings } = await resolveBackends(loaded.policies, resolve)
-  return { faults, warnings: [...loaded.warnings, ...warnings] }
+  const parts = [await resolveBackends(loaded.policies, resolve), (await options.besides?.(loaded.policies)) ?? NOTHING]
+  return {
+    faults: parts.flatMap(({ faults }) => faults),
+    warnings: [...loaded.warnings, ...parts.flatMap(({ warnings }) => warnings)],
+  }
 }
 
 /** A backend that cannot be resolved is a fault; one that is reached in plain text over public networks a warning. */

@@ -6,16 +6,16 @@ import { writeDay } from '../base/day.ts'
 import { LIST_FILE_MAX, POLICY_FILE_MAX } from '../base/limits.ts'
 import type { CompiledGate } from '../gate/verdict.ts'
 import { type Certificate, loadCertificate } from './certificates.ts'
-import { compileZones, dnsblSense, type DnsblZone } from './dnsbl.ts'
+import type { DnsblZone } from './dnsbl.ts'
 import type { Environment } from './environment.ts'
 import { examine, sentence } from './examine.ts'
 import { type Finding, render, START } from './findings.ts'
-import { type Geofence, geofenceSchema, geofenceSense, loadGeofence } from './geofence.ts'
+import { type GateTools, loadGateFiles } from './gate-files.ts'
+import type { Geofence } from './geofence.ts'
 import { loadNetworks } from './lists.ts'
 import type { PolicyName } from './not-yet.ts'
 import type { PolicyFile } from './read-file.ts'
 import { type Opened, type Reading, startReading } from './reading.ts'
-import { reputationSchema } from './reputation.ts'
 import { parseRoster } from './roster.ts'
 import { type Login, loginSchema, networksSchema, type Postern, posternSchema, type SchemaContext } from './schema.ts'
 import { loginSense, posternSense, type Remarks } from './sense.ts'
@@ -77,11 +77,7 @@ export async function loadPolicies(file: string, environment: Environment, optio
   if (opened.login && login) add(reading, opened.login, loginSense(login))
   const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
   const networks = await loadGate(reading, opened.postern, postern ?? null)
-  const fence = await openCheck(reading, opened.postern, postern, 'geofence', geofenceSchema)
-  if (fence) add(reading, fence.opened, geofenceSense(fence.value))
-  const geofence = fence && (await loadGeofence(reading, fence.opened, fence.value, login))
-  const reputation = await openCheck(reading, opened.postern, postern, 'reputation', reputationSchema)
-  const dnsbl = loadDnsbl(reading, reputation)
+  const { opened: gateFiles, ...gate } = await loadGateFiles(gateTools(reading, opened.postern, postern), login)
 
   const files = reading.reader.files()
   const warnings = render(reading.findings.warnings)
@@ -92,11 +88,11 @@ export async function loadPolicies(file: string, environment: Environment, optio
   const tell = teller({
     'postern.yaml': opened.postern,
     'login.yaml': opened.login,
-    'geofence.yaml': fence?.opened ?? null,
+    'geofence.yaml': gateFiles.geofence,
+    'reputation.yaml': gateFiles.reputation,
   })
   const { folder } = reading
-  const gate = { networks, geofence, dnsbl }
-  const policies = { folder, postern, login, roster, ...gate, certificates, rejected, variables, tell }
+  const policies = { folder, postern, login, roster, networks, ...gate, certificates, rejected, variables, tell }
   return { ok: true, policies, warnings, files }
 }
 
@@ -208,31 +204,20 @@ async function loadGate(
   return value && loadNetworks(reading, networks.file, networks.name, value)
 }
 
-type OpenedCheck<T> = { opened: Opened; value: T } | null
-
-/** Opens the file of a check that `checks` names; null for one that is off, or cannot be read. */
-async function openCheck<T>(
-  reading: Reading,
-  by: Opened | null,
-  postern: Postern | null,
-  check: 'reputation' | 'geofence',
-  schema: (context: SchemaContext) => z.ZodType<T>,
-): Promise<OpenedCheck<T>> {
-  if (postern?.checks.includes(check) !== true) return null
-  const path = join(reading.folder, `${check}.yaml`)
-  const opened = await open(reading, path, `\`checks\` of ${by?.name ?? 'postern.yaml'} names it`)
-  const value = opened && examineFile(reading, opened, `${check}.yaml`, schema)
-  return opened === null || value === null ? null : { opened, value }
-}
-
-function loadDnsbl(
-  reading: Reading,
-  reputation: OpenedCheck<z.output<ReturnType<typeof reputationSchema>>>,
-): DnsblZone[] {
-  if (reputation === null) return []
-  const { opened, value } = reputation
-  add(reading, opened, dnsblSense(value.dnsbl))
-  return compileZones(value.dnsbl, value.mode, opened.file, 'reputation.yaml')
+function gateTools(reading: Reading, by: Opened | null, postern: Postern | null): GateTools {
+  return {
+    reading,
+    add: (opened, remarks) => {
+      add(reading, opened, remarks)
+    },
+    open: async (check, schema) => {
+      if (postern?.checks.includes(check) !== true) return null
+      const path = join(reading.folder, `${check}.yaml`)
+      const opened = await open(reading, path, `\`checks\` of ${by?.name ?? 'postern.yaml'} names it`)
+      const value = opened && examineFile(reading, opened, `${check}.yaml`, schema)
+      return opened === null || value === null ? null : { opened, value }
+    },
+  }
 }
 
 /** A backup or a thief that gets the state must not get the key to it along with it. */
