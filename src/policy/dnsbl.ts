@@ -20,13 +20,18 @@ export type DnsblZone = {
   line: number
 }
 
-const LOOPBACK = parseRange('127.0.0.0/8')
-const ERRORS = [parseRange('127.0.0.1'), parseRange('127.255.255.0/24')]
+const LOOPBACK = rangeOf('127.0.0.0/8')
+const ERRORS = [rangeOf('127.0.0.1'), rangeOf('127.255.255.0/24')]
+
+function rangeOf(text: string): Range {
+  const range = parseRange(text)
+  if (!range.ok) throw new Error(`${text} ${range.fault}`)
+  return range.value
+}
 
 /** Tells whether an answer of a zone says nothing of the address asked for, but that the zone or the resolver is broken. */
 export function isErrorAnswer(answer: Address): boolean {
-  const within = (range: Parsed<Range>) => range.ok && contains(range.value, answer)
-  return !within(LOOPBACK) || ERRORS.some(within)
+  return !contains(LOOPBACK, answer) || ERRORS.some((range) => contains(range, answer))
 }
 
 /** The name of a zone: asked for behind at most 64 octets of address, in at most 253 in all. */
@@ -39,12 +44,13 @@ const zoneName = leaf('write a zone such as zen.spamhaus.org', (value): Parsed<s
 
 const answer = leaf('write answers such as ["127.0.0.2"]', (value): Parsed<Range> => {
   const range = parseRange(String(value))
-  const ends = range.ok ? String(value).split(/[-/]/).map(parseAddress) : []
-  if (!range.ok || range.value.family !== 4 || !LOOPBACK.ok) return faulty('is no answer; write it like "127.0.0.2"')
-  if (!ends.every((end) => end === null || contains((LOOPBACK as { value: Range }).value, end)))
+  if (!range.ok || range.value.family !== 4) return faulty('is no answer; write it like "127.0.0.2"')
+  const [first, last] = [range.value.from, range.value.to].map((words) => ({ family: 4 as const, words, text: '' }))
+  if (first === undefined || last === undefined || ![first, last].every((end) => contains(LOOPBACK, end)))
     return faulty('is no answer of a zone: those are in 127.0.0.0/8')
-  const one = parseAddress(range.value.text)
-  return one !== null && isErrorAnswer(one) ? faulty('is an error of the zone and no listing') : range
+  return range.value.from === range.value.to && isErrorAnswer(first)
+    ? faulty('is an error of the zone and no listing')
+    : range
 })
 
 const resolver = leaf('write the address and port of a resolver, such as 127.0.0.1:53', (value): Parsed<HostPort> => {

@@ -7,8 +7,8 @@ import { section, word } from './leaf.ts'
 export function reputationSchema() {
   return section({
     mode: word('enforce', 'monitor').prefault('enforce'),
-    feeds: z.unknown(),
+    feeds: z.unknown().optional(),
     dnsbl: dnsblZones,
-    crowdsec: z.unknown(),
+    crowdsec: z.unknown().optional(),
   })
 }

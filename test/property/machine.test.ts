@@ -218,8 +218,7 @@ test('cut anywhere on its way, the same bytes lead to the same judgements', () =
         const done = step(state, inputOf(state, next))
         state = done.next
         all.push(...done.effects.map((effect) => (effect.do === 'reply' ? effect.text : effect.do)))
-        if (state.at === 'judging')
-          state = step(state, { on: 'verdict', verdict: { say: 'trouble', line: busy('') } }).next
+        if (state.at === 'judging') state = step(state, { on: 'verdict', verdict: { say: 'trouble', line: busy('') } }).next
       }
     }
     return all

@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DATABASE_MAX, DATABASE_REDIRECTS_MAX } from '../../../src/base/limits.ts'
-import { fetchDatabase } from '../../../src/compiler/database.ts'
+import { fetchDatabase, type Validators } from '../../../src/compiler/database.ts'
 import { startDownloads, type Downloads } from '../../support/https-server.ts'
 
-const NOTHING = { etag: null, lastModified: null }
+const NOTHING: Validators = { etag: null, lastModified: null }
 let server: Downloads
 
 beforeAll(async () => {
