@@ -102,7 +102,9 @@ async function earlySteps(policies: Policies, gate: CompiledGate, { address, at 
 
 function passWords({ data }: CompiledGate, address: Address, at: number): { detail: string } {
   const pass = data.passes.find(({ range, until }) => at < until && contains(range, address))
-  return { detail: pass === undefined ? '' : `${pass.range.text} until ${new Date(pass.until).toISOString()}: ${pass.reason}` }
+  return {
+    detail: pass === undefined ? '' : `${pass.range.text} until ${new Date(pass.until).toISOString()}: ${pass.reason}`,
+  }
 }
 
 /** The line of a policy or list file that decided. */

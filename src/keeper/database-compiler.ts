@@ -22,16 +22,21 @@ export type CompileDatabase = (
   deadlineMs: number,
 ) => Promise<DatabaseAnswer>
 
-/** Needs whom the process becomes; null when the keeper has no root to give up. */
-export function databaseCompiler(identity: Identity | null): CompileDatabase {
+/**
+ * Needs whom the process becomes; null when the keeper has no root to give up. `program`: for tests, what runs in its place
+ * with its powers.
+ */
+export function databaseCompiler(identity: Identity | null, program = PROGRAM): CompileDatabase {
   return (question, file, deadlineMs) =>
     new Promise((resolve) => {
-      const child = fork(PROGRAM, identity === null ? [] : [String(identity.uid), String(identity.gid)], {
+      const child = fork(program, identity === null ? [] : [String(identity.uid), String(identity.gid)], {
         serialization: 'advanced',
         execArgv: [
           '--permission',
           '--allow-net',
-          ...[CODE, ...packages()].map((folder) => `--allow-fs-read=${folder}*`),
+          ...[CODE, ...(program === PROGRAM ? [] : [program]), ...packages()].map(
+            (folder) => `--allow-fs-read=${folder}*`,
+          ),
           '--disable-sigusr1',
           '--disable-warning=ExperimentalWarning',
           `--max-old-space-size=${HEAP_MIB}`,

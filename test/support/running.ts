@@ -18,6 +18,8 @@ export type Wanted = {
   postern?: Policy
   login?: Policy
   networks?: Policy
+  /** Other files of the policy folder, by name. */
+  files?: Record<string, string | Buffer>
   environment?: Record<string, string>
 }
 
@@ -142,6 +144,7 @@ export async function writePolicies(folder: string, wanted: Wanted): Promise<voi
   })
   write('login.yaml', { second_factor: { required_for: 'all' }, failures: { reply_after: '100ms' }, ...wanted.login })
   write('networks.yaml', { mode: 'enforce', ...wanted.networks })
+  for (const [name, content] of Object.entries(wanted.files ?? {})) writeFileSync(join(policies, name), content)
 }
 
 function listen(child: ChildProcess): { out: string; err: string } {
