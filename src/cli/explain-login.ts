@@ -1,8 +1,9 @@
 /** What a login would need: the facts of `explain IP --user U`. */
 import { type Address, networkOf } from '../base/ip.ts'
-import { matchesUser } from '../base/user-pattern.ts'
+import { exceptionFor } from '../keeper/exceptions.ts'
 import { backendFor, canonicalName } from '../keeper/identity.ts'
 import { loginPolicyOf } from '../keeper/in-force.ts'
+import type { LoginPolicy } from '../keeper/login-policy.ts'
 import { demandOf } from '../keeper/second-factor.ts'
 import type { Policies } from '../policy/load.ts'
 import type { Peeked } from '../state/peek.ts'
@@ -28,47 +29,52 @@ export function nameOf(policies: Policies, user: string): string | null {
 
 /** Needs policies without a fault, and what the store has of the user. */
 export function explainLogin(policies: Policies, question: LoginQuestion): LoginExplanation {
-  const { user, gate, store, at } = question
+  const { user, store, at } = question
   const policy = loginPolicyOf(policies)
   const name = nameOf(policies, user)
   const facts: string[] = []
-  const end = (allowed: boolean, needs: string): LoginExplanation => ({ user: name ?? user, allowed, facts, needs })
-  if (name === null)
-    return end(
-      false,
-      policies.roster === null
-        ? 'nothing helps: this is no user name'
-        : 'nothing helps: the roster does not name this user',
-    )
-  facts.push(`user ${name}${policies.roster === null ? '' : ', on the roster'}`)
-  const backend = backendFor(name, policy.backends)
-  if (backend === null) return end(false, 'nothing helps: no backend serves this domain')
-  facts.push(`backend ${backend.name}`)
-  if (gate.gate.verdict === 'denied') return end(false, 'nothing helps: the gate denies the address')
-  if (gate.gate.verdict === 'login') {
-    const exception = policy.exceptions.find(
-      ({ users, countries, until }) =>
-        at < until && countries.includes(gate.country ?? '') && users.some((pattern) => matchesUser(pattern, name)),
-    )
-    if (exception === undefined)
-      return end(false, 'nothing helps: no exception of login.yaml names this user for this country')
-    facts.push(`exception of login.yaml for ${gate.country ?? '?'} until ${new Date(exception.until).toISOString()}`)
+  const bar = name === null ? noName(policies) : barOf(policy, name, question, facts)
+  if (name === null || bar !== null) {
+    return { user: name ?? user, allowed: false, facts, needs: `nothing helps: ${bar ?? ''}` }
   }
-  facts.push(`state ${store?.user?.state ?? 'none'}`)
-  const demand = demandOf(policy, store?.user ?? null, question.address.text, at)
   const trust = trustWords(policies, question)
-  if (trust !== null) facts.push(trust)
+  facts.push(`state ${store?.user?.state ?? 'none'}`, ...(trust === null ? [] : [trust]))
+  return { user: name, facts, ...wordsFor(demandOf(policy, store?.user ?? null, question.address.text, at)) }
+}
+
+function noName({ roster }: Policies): string {
+  return roster === null ? 'this is no user name' : 'the roster does not name this user'
+}
+
+/** What shuts a user out before anybody asks for a code; null when nothing does. */
+function barOf(policy: LoginPolicy, name: string, { gate, at }: LoginQuestion, facts: string[]): string | null {
+  facts.push(`user ${name}${policy.users.roster === null ? '' : ', on the roster'}`)
+  const backend = backendFor(name, policy.backends)
+  if (backend === null) return 'no backend serves this domain'
+  facts.push(`backend ${backend.name}`)
+  if (gate.gate.verdict === 'denied') return 'the gate denies the address'
+  if (gate.gate.verdict !== 'login') return null
+  const exception = exceptionFor(policy.exceptions, name, gate.country, at)
+  if (exception === null) return 'no exception of login.yaml names this user for this country'
+  facts.push(`exception of login.yaml for ${gate.country ?? '?'} until ${new Date(exception.until).toISOString()}`)
+  return null
+}
+
+function wordsFor(demand: ReturnType<typeof demandOf>): { allowed: boolean; needs: string } {
   switch (demand) {
     case 'frozen':
-      return end(false, 'nothing helps: the user is frozen')
+      return { allowed: false, needs: 'nothing helps: the user is frozen' }
     case 'unknown':
-      return end(false, 'nothing helps: the user is not enrolled')
+      return { allowed: false, needs: 'nothing helps: the user is not enrolled' }
     case 'password':
-      return end(true, 'the password alone')
+      return { allowed: true, needs: 'the password alone' }
     case 'either':
-      return end(true, 'the password alone, or the password and a code')
+      return { allowed: true, needs: 'the password alone, or the password and a code' }
     case 'code':
-      return end(true, 'the password and the code of the moment, or the string that a trusted device used before')
+      return {
+        allowed: true,
+        needs: 'the password and the code of the moment, or the string that a trusted device used before',
+      }
   }
 }
 

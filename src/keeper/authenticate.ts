@@ -3,9 +3,9 @@
  * an attempt whose second factor fails. Whatever throws in here is our own trouble and lets nobody in.
  */
 import { randomBytes } from 'node:crypto'
-import { matchesUser } from '../base/user-pattern.ts'
 import { findTrust } from '../factors/trusted-device.ts'
 import { broke, failed, giveBack, holdMs, type Asked, type Attempt, type Desk, type Login } from './desk.ts'
+import { exceptionFor } from './exceptions.ts'
 import { auditName, backendFor, backendUsername, canonicalName } from './identity.ts'
 import type { Factor, LoginFailure, RuleAt } from '../audit/events.ts'
 import type { CodeId, Dossier, Proof } from '../state/store.ts'
@@ -109,15 +109,8 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
 /** The gate let a traveller's country pass: here only the users that an exception names go on. Gives the rule that bars others. */
 function barredBy({ fenced, clock }: Desk, { connection, policy }: Login, name: string): RuleAt | null {
   const fence = fenced(connection.ip)
-  const { country } = fence ?? { country: null }
-  const now = clock.now()
-  const excepted =
-    country !== null &&
-    policy.exceptions.some(
-      ({ users, countries, until }) =>
-        now < until && countries.includes(country) && users.some((pattern) => matchesUser(pattern, name)),
-    )
-  return excepted ? null : (fence?.by ?? null)
+  if (fence === null) return null
+  return exceptionFor(policy.exceptions, name, fence.country, clock.now()) === null ? fence.by : null
 }
 
 /** What no USER/PASS dialogue can carry must not reach one: a line end in a password would be a command to the old server. */

@@ -118,11 +118,17 @@ test('the policies that come with Postern are without fault once a certificate i
   expect(login.trusted_device).toMatchObject({ for: 43_200_000, same_client: true, accept: 'repeated' })
 })
 
-test('the examples of later files say that they are not read yet, and lists are lists', async () => {
+test('the examples can be used as they are, those of later files say that they are not read yet, and lists are lists', async () => {
   const folder = new URL('../../../policies/', import.meta.url)
   const later = (await readdir(folder)).filter((name) => name.endsWith('.yaml.example'))
   expect(later.toSorted()).toEqual(['geofence.yaml.example', 'rates.yaml.example', 'reputation.yaml.example'])
-  for (const name of later) expect(await readFile(new URL(name, folder), 'utf8')).toMatch(/^# Not in this version yet/)
+  const text = (name: string) => readFile(new URL(name, folder), 'utf8')
+  expect(await text('rates.yaml.example')).toMatch(/^# Not in this version yet/)
+  await good({
+    'postern.yaml': `${POSTERN}checks: [networks, reputation, geofence]\n`,
+    'reputation.yaml': await text('reputation.yaml.example'),
+    'geofence.yaml': await text('geofence.yaml.example'),
+  })
   const { policies } = await good({
     'login.yaml': 'users: { roster: lists/users.txt }',
     'networks.yaml': 'allow: [lists/office.txt]',
