@@ -133,6 +133,12 @@ describe('what is no good is refused', () => {
     for (let length = 0; length < whole.length; length++) expect(faultOf(whole.subarray(0, length))).not.toBeNull()
   })
 
+  test('a database with a hole of whole nodes: what is left would read as one with other countries in it', () => {
+    for (let at = 0; at + 12 < 300; at += 6) {
+      expect(faultOf(Buffer.concat([whole.subarray(0, at), whole.subarray(at + 12)]))).toMatch(/cut short/)
+    }
+  })
+
   test('a record that leads out of the file', () => {
     const tree = encodeNode(1 + 16 + 5_000, 1, 24)
     const bytes = Buffer.concat([tree, Buffer.alloc(16), Buffer.alloc(10), metadata(1, { ipVersion: 4 })])
