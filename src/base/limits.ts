@@ -5,6 +5,8 @@
 
 /** A ClientHello with post-quantum key shares takes about 2 KiB; more than 16 KiB is an attack on memory. */
 export const CLIENT_HELLO_MAX = 16_384
+/** A ClientHello is cut into one to three TLS records; joining thousands of tiny ones is an attack on the processor. */
+export const CLIENT_HELLO_RECORDS_MAX = 64
 /** From accept to the end of the TLS handshake. Node's own default of 120 s lets strangers hold sockets. */
 export const HANDSHAKE_DEADLINE_MS = 10_000
 /** After our last words: how long a client may take to read them before the socket goes. */
