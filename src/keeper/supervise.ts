@@ -134,12 +134,27 @@ function guardBinding(worker: Worker, allowed: () => Allowed[], refused: (asked:
   if (inner.length === 0) throw new Error('node:cluster has changed: its requests cannot be guarded')
   worker.process.removeAllListeners('internalMessage')
   worker.process.on('internalMessage' as never, (message: Query, handle: unknown) => {
+    if (isOutOfTurn(worker, message)) {
+      ;(handle as { close(): void } | undefined)?.close()
+      refused('a handle out of turn')
+      return
+    }
     if (message.cmd === 'NODE_CLUSTER' && message.act === 'queryServer' && !isAllowed(message, allowed())) {
       refused(`${String(message.address)}:${String(message.port)}`)
       return
     }
     for (const listener of inner) listener.call(worker.process, message, handle)
   })
+}
+
+/**
+ * Attack: an acknowledgement of a handle that was never sent fails an assertion inside Node and ends the parent; handles that a
+ * front sends pile up in the parent until it has no descriptor left. Node keeps the handles under way in `_handleQueue`.
+ */
+function isOutOfTurn(worker: Worker, { cmd }: Query): boolean {
+  if (cmd === 'NODE_HANDLE') return true
+  const underWay = (worker.process as { _handleQueue?: unknown })._handleQueue
+  return (cmd === 'NODE_HANDLE_ACK' || cmd === 'NODE_HANDLE_NACK') && !Array.isArray(underWay)
 }
 
 function isAllowed(query: Query, allowed: Allowed[]): boolean {
