@@ -173,6 +173,8 @@ export const AUDIT_TICK_MS = 1_000
 export const BACKEND_CONNECT_MS = 10_000
 /** An old server may ask DNS and ident about us before it greets: 30 s is what such lookups take at worst. */
 export const BACKEND_GREETING_MS = 30_000
+/** An old server must be quiet so long behind its greeting: a second line of it comes within a delayed ACK, 40 ms. */
+export const BACKEND_GREETING_QUIET_MS = 50
 /** The answer to USER, or to a bare AUTH PLAIN: nothing slow happens there. */
 export const BACKEND_USER_MS = 30_000
 /** Everything before the password is sent, over all addresses: mail programs give up after a minute or two. */

@@ -9,6 +9,7 @@ import {
   BACKEND_BEFORE_PASSWORD_MS,
   BACKEND_CONNECT_MS,
   BACKEND_GREETING_MS,
+  BACKEND_GREETING_QUIET_MS,
   BACKEND_PROBE_MS,
   BACKEND_USER_MS,
   CAPABILITIES_MAX,
@@ -116,7 +117,7 @@ async function logIn(talk: Conversation, request: Talk): Promise<LoggedIn | NotL
   const failed = (cause: Cause): NotLoggedIn => ({ at: 'failed', cause, tookMs: 0 })
   const before = (ms: number) => Math.max(0, Math.min(ms, until - clock.monotonic()))
 
-  const greeting = judge(await talk.hear(before(deadlines.greeting)), 'greeting', talk)
+  const greeting = judge(await hearGreeting(talk, before(deadlines.greeting)), 'greeting', talk)
   if ('on' in greeting) return failed(greeting)
   const timestamp = plan.auth === 'auto' || plan.auth === 'apop' ? timestampIn(greeting.words) : null
   if (plan.auth === 'apop' && timestamp === null) return failed({ on: 'no-apop' })
@@ -133,6 +134,18 @@ async function logIn(talk: Conversation, request: Talk): Promise<LoggedIn | NotL
   const tookMs = clock.monotonic() - sent
   const answer = judge(heard, 'password', talk, () => [password, proof(plan.auth, timestamp, username, password)])
   return 'on' in answer ? { at: 'failed', cause: answer, tookMs } : { at: 'proven', words: answer.words, tookMs }
+}
+
+/**
+ * ATTACK: a greeting of two lines, the second of them a moment later, passes for the answer to USER, the answer to USER for that to
+ * PASS, and so a wrong password for a right one. Nothing in the lines tells them apart, so nothing is asked before the server is quiet.
+ */
+async function hearGreeting(talk: Conversation, ms: number): Promise<Heard> {
+  const first = await talk.hear(ms)
+  if (first.heard !== 'line' || readStatus(first.line)?.ok !== true) return first
+  const more = await talk.hear(BACKEND_GREETING_QUIET_MS)
+  if (more.heard === 'late') return talk.quiet() ? first : { heard: 'garbled' }
+  return more.heard === 'line' ? { heard: 'garbled' } : more
 }
 
 /**
@@ -214,7 +227,7 @@ export async function probeBackend(
   if (typeof socket === 'string') return { at: 'down', detail: `connect: ${socket}` }
   const talk = conversation(socket, signal)
   try {
-    const greeting = await talk.hear(left())
+    const greeting = await hearGreeting(talk, left())
     if (greeting.heard !== 'line') return { at: 'down', detail: `greeting: ${greeting.heard}` }
     const status = readStatus(greeting.line)
     if (status === null || !talk.quiet()) return { at: 'down', detail: 'greeting: garbled' }
@@ -244,6 +257,8 @@ async function askCapabilities(talk: Conversation, left: () => number): Promise<
     if (heard.heard !== 'line') return { at: 'down', detail: `CAPA: ${heard.heard}` }
     const line = heard.line.toString('latin1')
     if (line === '.') return { at: 'up', capabilities: lines }
+    // No capability has such a name: the answers of this server come one late.
+    if (readStatus(heard.line) !== null) return { at: 'down', detail: 'CAPA: garbled' }
     if (lines.length < CAPABILITIES_MAX && line.length <= REPLY_LINE_MAX) lines.push(line)
   }
   return { at: 'down', detail: 'CAPA: no end' }

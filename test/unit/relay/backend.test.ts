@@ -185,6 +185,16 @@ describe('a wrong password', () => {
     expect((await login([old])).at).toBe('unavailable')
   })
 
+  test.each([
+    ['USER', '+OK hi\r\n'],
+    ['APOP', '+OK hi <1.2@old>\r\n'],
+  ])('does not pass because the second line of a greeting comes late, behind it %s', async (_, greeting) => {
+    const second = (socket: Socket) => void setTimeout(() => socket.write('+OK second\r\n'), 10)
+    const old = await server({ greeting, connected: second, on: answering({ USER: '+OK\r\n' }) })
+    expect((await login([old])).at).toBe('unavailable')
+    expect(old.lines).toEqual([])
+  })
+
   test.each(['+OKAY\r\n', '+ok\r\n', 'OK\r\n', '+\r\n', ' +OK\r\n', '\r\n', '\x00+OK\r\n'])(
     'does not pass with the answer %j',
     async (answer) => {
@@ -363,6 +373,7 @@ describe('a health check', () => {
     ['refuses at the greeting', { greeting: '-ERR full\r\n' }],
     ['says nothing', { greeting: null }],
     ['speaks something else', { greeting: '220 smtp\r\n' }],
+    ['answers one command late', { on: answering({ CAPA: '+OK\r\n+OK list\r\nTOP\r\n.\r\n' }) }],
     ['never ends its CAPA', { on: answering({ CAPA: '+OK\r\nTOP\r\n' }) }],
     ['lists capabilities without end', { on: answering({ CAPA: `+OK\r\n${'X\r\n'.repeat(2_000)}` }) }],
   ])('finds a server down that %s', async (_, script) => {
