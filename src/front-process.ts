@@ -32,6 +32,7 @@ const house: House = {
   clock: systemClock,
   keeper,
   connections,
+  turnedAway: budget(),
   denials: denialReport((news) => {
     keeper.tell(news)
   }),

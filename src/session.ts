@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Ending, SessionCounts } from './audit/events.ts'
 import type { Clock } from './base/clock.ts'
 import { parseAddress, type Address } from './base/ip.ts'
-import { HANDSHAKE_DEADLINE_MS, LINGER_MS } from './base/limits.ts'
+import { HANDSHAKE_DEADLINE_MS, LINGER_MS, PER_ADDRESS_SHARE } from './base/limits.ts'
 import type { Level } from './base/log.ts'
 import { part } from './base/parting.ts'
 import { reveal } from './base/secret.ts'
@@ -34,6 +34,8 @@ export type House = {
   clock: Clock
   keeper: ToKeeper
   connections: Budget
+  /** Those of them that are turned away with words. */
+  turnedAway: Budget
   denials: DenialReport
   snapshot(): Snapshot
   tls(): Terminator
@@ -78,7 +80,7 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
       })
       return
     }
-    if (await isTurnedAway(socket, address, peer, house, stop.signal)) return
+    if (await isTurnedAway(socket, address, peer, house, handle, stop.signal)) return
     const place = await house.keeper.admit(peer)
     if (place.say !== 'admitted') return
     house.connections.named(place.session, handle)
@@ -91,6 +93,7 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
     house.log('error', `connection: ${error instanceof Error ? error.message : String(error)}`)
   } finally {
     socket.destroy()
+    house.turnedAway.leave(handle)
     house.connections.leave(handle)
   }
 }
@@ -103,14 +106,16 @@ async function isTurnedAway(
   address: Address,
   peer: Peer,
   house: House,
+  handle: Handle,
   stop: AbortSignal,
 ): Promise<boolean> {
-  const { gate, onDeny } = house.snapshot()
+  const { gate, onDeny, limits } = house.snapshot()
   const { verdict, would } = earlyVerdict(gate, address, house.clock.now())
   for (const by of would) house.denials.note(address, { ...peer, by, would: true })
   if (verdict.say === 'pass' || verdict.say === 'admit') return false
   house.denials.note(address, { ...peer, by: verdict.by, would: false })
-  if (onDeny === 'say') {
+  // ATTACK: strangers whom nobody would miss are slow to hear that they are unwanted, and fill the house meanwhile.
+  if (onDeny === 'say' && house.turnedAway.enter(handle, Math.ceil(limits.connections * PER_ADDRESS_SHARE))) {
     const secured = await house
       .tls()
       .secure(socket, AbortSignal.any([stop, AbortSignal.timeout(HANDSHAKE_DEADLINE_MS)]))

@@ -17,7 +17,7 @@ export const ADMIT_DEADLINE_MS = 5_000
 export const AUTHENTICATE_DEADLINE_MS = 30_000
 /** A front waits so long until a login is on disk. */
 export const SETTLE_DEADLINE_MS = 15_000
-/** One address may hold this share of `limits.connections` before login, so that one stranger cannot fill the house. */
+/** One address may hold this share of `limits.connections` before login, so that one stranger cannot fill the house; so may all together at one front who are turned away with words. */
 export const PER_ADDRESS_SHARE = 0.1
 /** Most fronts: beyond it the keeper is the bottleneck. */
 export const FRONTS_MAX = 8
