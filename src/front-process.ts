@@ -16,6 +16,9 @@ import { probeBackend } from './relay/backend.ts'
 import { session, type House } from './session.ts'
 
 giveUpRoot(process.argv[2], process.argv[3])
+// A terminal and a service manager signal all processes of a group. When to leave is the keeper's word alone: a session, or a QUIT
+// that was sent on, would be cut here.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 
 const keeper = toKeeper((message: FromFront) => {
   process.send?.(message)

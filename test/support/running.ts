@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { askServer } from '../../src/keeper/control.ts'
 import { testCertificate } from './certificate.ts'
 
-const LAUNCHER = new URL('../../src/launcher.js', import.meta.url).pathname
+export const LAUNCHER = new URL('../../src/launcher.js', import.meta.url).pathname
 const PATIENCE_MS = 30_000
 
 type Policy = Record<string, unknown>
