@@ -99,7 +99,10 @@ async function run(rig: Rig, command: string, args: Record<string, unknown>): Pr
   const rules = () => rig.force.current().login.users
   const result = await perform({ store, keys, clock: systemClock, rules, emit: rig.emit }, command, args)
   // What changed somebody's way in is on record before the operator hears that it is done.
-  await rig.resources.journal.durable()
+  await rig.resources.journal.durable().catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new Refusal(`${why}: what you asked for is not on record; mend that, then look with \`postern user show\``)
+  })
   return result
 }
 
@@ -192,8 +195,9 @@ function contextOf(rig: Rig, listening: LineContext['listening']): LineContext {
 
 function keepTime(rig: Rig): NodeJS.Timeout[] {
   const count = () => {
-    rig.resources.store.count().then(
-      (users) => {
+    const { store } = rig.resources
+    Promise.all([store.count(), store.tryWrite(systemClock.now())]).then(
+      ([users]) => {
         rig.users = users
         rig.storeFault = null
       },

@@ -12,6 +12,7 @@ import { createJudge, type Judge } from './judge.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
 import { openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
+import { StateFault } from '../state/fault.ts'
 import type { Supervisor } from './supervise.ts'
 
 export type Rig = {
@@ -114,7 +115,7 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
     },
     broken: (error) => {
       const text = error instanceof Error ? error.message : String(error)
-      rig().storeFault = text
+      if (error instanceof StateFault) rig().storeFault = text
       log.error(`a login could not be judged: ${text}`)
     },
     breach: (session, what) => {

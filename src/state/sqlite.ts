@@ -71,6 +71,9 @@ function assemble(db: DatabaseSync): Store {
   const claims = prepareClaims(db)
   const logins = prepareLogins(db, claims)
   const users = prepareUsers(db)
+  const beat = db.prepare(
+    `INSERT INTO facts (name, value) VALUES ('beat', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+  )
   // Async, so that whatever SQLite throws becomes a rejection, as it would from a store on another machine.
   const read = async <T>(job: () => T): Promise<T> => {
     try {
@@ -96,6 +99,7 @@ function assemble(db: DatabaseSync): Store {
       return removed
     },
     freeze: (name, frozen) => writer.write(() => users.freeze(name, frozen)),
+    tryWrite: (at) => writer.write(() => void beat.run(Buffer.from(String(at)))),
     users: () => read(users.all),
     count: () => read(users.count),
     logins: (name) => read(() => logins.last(name)),

@@ -101,6 +101,8 @@ export type Store = {
   /** Freezes (with a reason), or unfreezes with null. */
   freeze(user: string, frozen: { at: number; reason: string } | null): Promise<void>
   users(): Promise<UserRow[]>
+  /** Changes one row that means nothing. Rejects as a claim would: a full disk can still be read. */
+  tryWrite(at: number): Promise<void>
   /** How many users are in each state. */
   count(): Promise<Record<UserState, number>>
   /** The last logins, newest first. */

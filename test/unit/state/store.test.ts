@@ -420,3 +420,14 @@ describe('users', () => {
     expect((await store.dossier('bob')).user?.state).toBe('pending')
   })
 })
+
+test('a store that can be read and not written says so when it is tried', async () => {
+  const other = new DatabaseSync(join(folder, 'postern.sqlite'))
+  other.exec('BEGIN IMMEDIATE')
+  await expect(store.count()).resolves.toMatchObject({ enrolled: 0 })
+  await expect(store.tryWrite(T0)).rejects.toMatchObject({ kind: 'busy' })
+  other.exec('ROLLBACK')
+  other.close()
+  await store.tryWrite(T0)
+  await store.tryWrite(T0 + 1)
+})
