@@ -7,6 +7,8 @@ import { type LoadOptions, loadPolicies, type Policies } from './load.ts'
 import { isExposed, plainTextRemark } from './sense.ts'
 
 export type Checked = { faults: string[]; warnings: string[] }
+/** `policies`: what was read, for further looks at it; null when that has faults. */
+export type CheckedPolicies = Checked & { policies: Policies | null }
 
 /** Gives the addresses of a host name; throws when there are none. */
 export type Resolve = (host: string) => Promise<readonly string[]>
@@ -17,11 +19,11 @@ export async function checkPolicies(
   environment: Environment,
   resolve: Resolve,
   options: LoadOptions = {},
-): Promise<Checked> {
+): Promise<CheckedPolicies> {
   const loaded = await loadPolicies(file, environment, options)
-  if (!loaded.ok) return { faults: loaded.faults, warnings: loaded.warnings }
+  if (!loaded.ok) return { faults: loaded.faults, warnings: loaded.warnings, policies: null }
   const { faults, warnings } = await resolveBackends(loaded.policies, resolve)
-  return { faults, warnings: [...loaded.warnings, ...warnings] }
+  return { faults, warnings: [...loaded.warnings, ...warnings], policies: loaded.policies }
 }
 
 /** A backend that cannot be resolved is a fault; one that is reached in plain text over public networks a warning. */

@@ -26,6 +26,7 @@ export function posternSense(postern: Postern): Remarks {
         'names two backends',
       ),
       ...unguardedAdmin(postern.admin),
+      ...tooLong(postern.state.path),
     ],
     warnings: [
       ...(idle ? [{ path: ['limits', 'idle_time'], message: 'is shorter than the 10m that RFC 1939 asks for' }] : []),
@@ -100,6 +101,15 @@ function unguardedAdmin(admin: Postern['admin']): Remark[] {
   const address = parseAddress(admin.listen.host)
   const isHere = address === null ? admin.listen.host === 'localhost' : isLoopback(address)
   return isHere ? [] : [{ path: ['admin', 'listen'], message: 'can be reached from elsewhere; set `admin.token`' }]
+}
+
+/** What `sun_path` of unix(7) holds besides its NUL. */
+const SOCKET_PATH_MAX = 107
+
+function tooLong(state: string): Remark[] {
+  if (Buffer.byteLength(`${state}/control.sock`) <= SOCKET_PATH_MAX) return []
+  const message = `is too long: the control socket in it may have no more than ${SOCKET_PATH_MAX} octets`
+  return [{ path: ['state', 'path'], message }]
 }
 
 function unreachable(backends: Postern['backends']): Remark[] {

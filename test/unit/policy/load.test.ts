@@ -191,6 +191,10 @@ describe('values that do not fit', () => {
     ['admin: { token: 5 }', '`admin.token: [secret]` is not text; put it in quotes'],
     ['state: { path: "" }', '`state.path: ""` is empty; write a path'],
     [
+      `state: { path: /${'s'.repeat(95)} }`,
+      `\`state.path: /${'s'.repeat(59)}…\` is too long: the control socket in it may have no more than 107 octets`,
+    ],
+    [
       'state: { path: s, key_file: s/keys/master.key }',
       '`state.key_file: s/keys/master.key` lies inside `state.path`: whoever copies the state has its key; move it',
     ],
