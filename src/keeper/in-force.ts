@@ -14,7 +14,7 @@ import type { PolicyFile } from '../policy/read-file.ts'
 import { watchFiles, type Watch } from '../policy/watch.ts'
 import type { Environment } from './environment.ts'
 import type { LoginPolicy } from './login-policy.ts'
-import type { ListenerPlan, Snapshot } from './messages.ts'
+import type { Snapshot } from './messages.ts'
 import { settleListeners } from './ports.ts'
 
 export type PolicySet = {
@@ -56,7 +56,7 @@ export async function readPolicies(file: string, environment: Environment): Prom
 /** Puts a first set in force. Throws Refusal when its backends have no address or its ports cannot be had. */
 export async function putInForce(first: Good, context: InForceContext): Promise<InForce> {
   const { log } = context
-  let set = await make(first, [], 1, log)
+  let set = await make(first, null, log)
   let files = first.files
   let faults: readonly string[] = []
   let watch: Watch | null = null
@@ -68,7 +68,7 @@ export async function putInForce(first: Good, context: InForceContext): Promise<
     watch?.set(files)
     try {
       if (!loaded.ok) throw new Refusal(...loaded.faults)
-      const next = await make(loaded, set.snapshot.listeners, set.snapshot.generation + 1, log)
+      const next = await make(loaded, set, log)
       tellOfCertificates(set.policies, next.policies, context)
       warnOfRestart(set.policies, next.policies, log)
       set = next
@@ -107,14 +107,19 @@ export async function putInForce(first: Good, context: InForceContext): Promise<
   }
 }
 
-async function make(loaded: Good, held: ListenerPlan[], generation: number, log: Log): Promise<PolicySet> {
+/** Needs what was read, and the set in force, if any. */
+async function make(loaded: Good, before: PolicySet | null, log: Log): Promise<PolicySet> {
   const { policies } = loaded
-  const resolved = await resolveBackends(policies, async (host) =>
-    (await lookup(host, { all: true })).map((one) => one.address),
+  const hosts = before?.policies.postern.backends.flatMap(({ addresses }) => addresses.map(({ host }) => host))
+  const resolved = await resolveBackends(
+    policies,
+    async (host) => (await lookup(host, { all: true })).map((one) => one.address),
+    new Set(hosts),
   )
   if (resolved.faults.length > 0) throw new Refusal(...resolved.faults)
-  const compiled = compilePolicies(policies, generation)
-  const listeners = await settleListeners(compiled.listeners, held, (text) => {
+  for (const warning of resolved.warnings) log.warn(warning)
+  const compiled = compilePolicies(policies, (before?.snapshot.generation ?? 0) + 1)
+  const listeners = await settleListeners(compiled.listeners, before?.snapshot.listeners ?? [], (text) => {
     log.warn(text)
   }).catch((error: unknown) => {
     throw new Refusal(error instanceof Error ? error.message : String(error))

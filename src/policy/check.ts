@@ -26,8 +26,15 @@ export async function checkPolicies(
   return { faults, warnings: [...loaded.warnings, ...warnings], policies: loaded.policies }
 }
 
-/** A backend that cannot be resolved is a fault; one that is reached in plain text over public networks a warning. */
-export async function resolveBackends({ postern, tell }: Policies, resolve: Resolve): Promise<Checked> {
+/**
+ * A backend that cannot be resolved is a fault; one that is reached in plain text over public networks a warning. `inForce` are
+ * hosts that could be resolved before: a resolver that is down for a while must not keep a new certificate or a new denial out.
+ */
+export async function resolveBackends(
+  { postern, tell }: Policies,
+  resolve: Resolve,
+  inForce: ReadonlySet<string> = new Set(),
+): Promise<Checked> {
   const found: Checked = { faults: [], warnings: [] }
   const named = postern.backends.flatMap((backend, i) =>
     backend.addresses.flatMap(({ host }, j) =>
@@ -41,9 +48,8 @@ export async function resolveBackends({ postern, tell }: Policies, resolve: Reso
       const addresses = await within(RESOLVE_DEADLINE_MS, `resolving ${host}`, resolve(host)).catch(() => [])
       const exposed = addresses.find(isExposed)
       if (addresses.length === 0) {
-        found.faults.push(
-          tell('postern.yaml', path, 'cannot be resolved; check the name and the resolver of this machine'),
-        )
+        const list = inForce.has(host) ? found.warnings : found.faults
+        list.push(tell('postern.yaml', path, 'cannot be resolved; check the name and the resolver of this machine'))
       } else if (plain && exposed !== undefined) {
         const remark = plainTextRemark(path, exposed)
         found.warnings.push(tell('postern.yaml', path, remark.message))

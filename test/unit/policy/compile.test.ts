@@ -130,3 +130,12 @@ test('the examples of later files say that they are not read yet, and lists are 
   })
   expect(policies.roster?.get('a.smith@example.com')).toBe('ann@example.com')
 })
+
+test('a resolver that is down is a warning, no fault, for names that are in force already', async () => {
+  const { policies } = await good({ 'postern.yaml': named })
+  const down = () => Promise.reject(new Error('EAI_AGAIN'))
+  const hosts = policies.postern.backends.flatMap(({ addresses }) => addresses.map(({ host }) => host))
+  expect((await resolveBackends(policies, down)).faults).toHaveLength(1)
+  const { faults, warnings } = await resolveBackends(policies, down, new Set(hosts))
+  expect([faults, warnings.length]).toEqual([[], 1])
+})
