@@ -8,21 +8,30 @@ import { RELAYED_REPORT_MS } from './base/limits.ts'
 import { never } from './base/never.ts'
 import { budget } from './front/budget.ts'
 import { denialReport } from './front/denial-report.ts'
+import { createHeld } from './front/held.ts'
 import { listening } from './front/listen.ts'
+import { createParts } from './front/parts.ts'
 import { terminator, type Terminator } from './front/tls.ts'
 import { toKeeper } from './front/to-keeper.ts'
+import { NO_DATA } from './gate/verdict.ts'
 import type { BackendPlan, FromFront, FromKeeper, Snapshot } from './keeper/messages.ts'
 import { probeBackend } from './relay/backend.ts'
 import { session, type House } from './session.ts'
 
 giveUpRoot(process.argv[2], process.argv[3])
+// A terminal and a service manager signal all processes of a group. When to leave is the keeper's word alone: a session, or a QUIT
+// that was sent on, would be cut here.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 
 const keeper = toKeeper((message: FromFront) => {
   process.send?.(message)
 })
 const connections = budget()
+const parts = createParts()
+const held = createHeld()
 const relayed = { toClient: 0, fromClient: 0, retrieved: 0, deleted: 0 }
 let snapshot: Snapshot | null = null
+let data = NO_DATA
 let backends: BackendPlan[] = []
 let tls: Terminator | null = null
 let ticketKeys: Buffer | null = null
@@ -32,6 +41,8 @@ const house: House = {
   clock: systemClock,
   keeper,
   connections,
+  held,
+  turnedAway: budget(),
   denials: denialReport((news) => {
     keeper.tell(news)
   }),
@@ -62,7 +73,14 @@ keeper.tell({ kind: 'started' })
 async function take(message: FromKeeper): Promise<void> {
   switch (message.kind) {
     case 'snapshot':
-      return adopt(message.snapshot)
+      return adopt(parts.whole(message.snapshot))
+    case 'part':
+      parts.take(message)
+      return
+    case 'gate-data':
+      data = { ...data, ...message.data }
+      if (snapshot !== null) snapshot = withData(snapshot)
+      return
     case 'backends':
       backends = message.backends
       return
@@ -74,12 +92,13 @@ async function take(message: FromKeeper): Promise<void> {
       keeper.answered(message.call, message.answer)
       return
     case 'probe': {
-      const result = await probeBackend(message.address.host, message.address.port)
+      const plan = house.backend(message.backend)
+      const result = await probeBackend(message.address, plan?.proxyProtocol ?? 'off')
       keeper.tell({ kind: 'probed', call: message.call, result })
       return
     }
     case 'kill':
-      connections.kill(message.session)
+      connections.kill(message.session, message.reason)
       return
     case 'drain':
       return drain(message.withinMs)
@@ -89,7 +108,8 @@ async function take(message: FromKeeper): Promise<void> {
 }
 
 async function adopt(next: Snapshot): Promise<void> {
-  snapshot = next
+  snapshot = withData(next)
+  held.clear()
   backends = next.backends
   if (tls === null) {
     tls = terminator(next)
@@ -99,6 +119,11 @@ async function adopt(next: Snapshot): Promise<void> {
   const { bound, failures } = await doors.reconcile(next.listeners)
   for (const failure of failures) keeper.tell({ kind: 'listen-failed', generation: next.generation, ...failure })
   keeper.tell({ kind: 'listening', generation: next.generation, bound })
+}
+
+/** Databases and passes have a life of their own: what came last of them counts, whatever the policies. */
+function withData(of: Snapshot): Snapshot {
+  return { ...of, gate: { ...of.gate, data } }
 }
 
 /** No new connections; those not logged in end; sessions go on until `withinMs` is over; a forwarded QUIT is waited for. */
@@ -112,6 +137,7 @@ async function drain(withinMs: number): Promise<void> {
   await connections.empty()
   clearTimeout(late)
   report()
+  house.denials.flush()
   process.exit(0)
 }
 

@@ -2,12 +2,17 @@
 import { Command, CommanderError, Option } from 'commander'
 import { Refusal } from './base/refusal.ts'
 import { version } from './base/version.ts'
+import { allow } from './cli/allow.ts'
 import { check } from './cli/check.ts'
+import { explain } from './cli/explain.ts'
 import { reload, status } from './cli/running.ts'
 import { serve } from './cli/serve.ts'
 import { userEnroll, userList, userRemove, userShow } from './cli/user.ts'
+import { demo } from './demo/demo.ts'
 
 type Run<Args extends unknown[]> = (...args: Args) => Promise<number>
+type Ends = <Args extends unknown[]>(run: Run<Args>) => (...args: Args) => Promise<void>
+type MakeCommand = (spec: string, about: string) => Command
 
 /**
  * Runs one command. Needs the words behind the program's name; gives the exit code: 0 done, 1 the thing asked about is
@@ -37,7 +42,7 @@ function complain(error: unknown): number {
   return 1
 }
 
-function program(ends: <Args extends unknown[]>(run: Run<Args>) => (...args: Args) => Promise<void>): Command {
+function program(ends: Ends): Command {
   const root = new Command('postern')
     .description(
       'A security gateway for POP3: TLS, a gate, password plus one-time code, and an audit, before an old mail server.',
@@ -51,13 +56,13 @@ function program(ends: <Args extends unknown[]>(run: Run<Args>) => (...args: Arg
     .command('demo')
     .description('show the main job with an old server, a certificate and a user of its own')
     .option('--check', 'fetch every message through itself, then exit')
-    // Loaded when asked for: what makes certificates has no place in the process that holds the secrets.
-    .action(ends(async (options: { check?: boolean }) => (await import('./demo/demo.ts')).demo(options)))
+    .action(ends(demo))
   command('check', 'read all that serve would read and say what is wrong')
     .option('--json', 'as JSON')
     .action(ends(check))
   command('reload', 'ask the running server to read its policies again').action(ends(reload))
   command('status', 'how the running server is').option('--json', 'as JSON').action(ends(status))
+  gateCommands(command, ends)
   const user = root.command('user').description('the users and their second factors')
   command('enroll <user>', 'make a TOTP secret and recovery codes; they are shown once', user)
     .option('--replace', 'end what the user has now: secret, devices, recovery codes')
@@ -73,6 +78,20 @@ function program(ends: <Args extends unknown[]>(run: Run<Args>) => (...args: Arg
     .action(ends(userShow))
   command('remove <user>', 'remove every trace of a user outside the audit', user).action(ends(userRemove))
   return root
+}
+
+function gateCommands(command: MakeCommand, ends: Ends): void {
+  command('explain <ip>', 'what the policies on disk would do to an address, rule by rule')
+    .option('--user <user>', 'and what this user would need to log in from there')
+    .option('--ja4 <fingerprint>', 'with this stable fingerprint, as `user show --json` has it')
+    .option('--at <time>', 'at this moment, such as 2027-01-31T12:00:00Z')
+    .option('--json', 'as JSON')
+    .action(ends(explain))
+  command('allow <network>', 'break-glass: let an address or a network pass the gate for a while')
+    .requiredOption('--for <time>', 'how long, such as 2h; at most 7d, and 0s ends it')
+    .requiredOption('--reason <text>', 'why, for the audit')
+    .option('--json', 'as JSON')
+    .action(ends(allow))
 }
 
 function policyFile(): Option {

@@ -1,32 +1,41 @@
 /**
  * THE STORY: one connection, from accept to its last audit event.
  *
- *     gate (in memory) -> a place from the keeper -> TLS -> the dialogue, where each login is judged by the keeper
- *     (second factor) and then by the old server (password) -> the relay -> the end
+ *     whose it is (PROXY header) -> the gate (in memory) -> a place from the keeper (rates, ceilings) -> TLS -> the dialogue,
+ *     where each login is judged by the keeper (second factor) and then by the old server (password) -> the relay -> the end
  *
  * Every way out tells the keeper how it ended, and the keeper writes the audit. A bug anywhere in here is caught here, once:
  * it ends this connection, and lets nobody in.
  */
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { arrive, LAST_WORDS, sayDenied, withinHandshake, type Peer } from './arrival.ts'
 import type { Ending, SessionCounts } from './audit/events.ts'
 import type { Clock } from './base/clock.ts'
 import { parseAddress, type Address } from './base/ip.ts'
-import { HANDSHAKE_DEADLINE_MS, LINGER_MS } from './base/limits.ts'
 import type { Level } from './base/log.ts'
 import { part } from './base/parting.ts'
 import { reveal } from './base/secret.ts'
 import type { Budget, Handle } from './front/budget.ts'
 import type { DenialReport } from './front/denial-report.ts'
+import type { Held } from './front/held.ts'
 import type { Secured, Terminator } from './front/tls.ts'
 import type { ToKeeper } from './front/to-keeper.ts'
 import { earlyVerdict } from './gate/gate.ts'
-import type { AuthenticateAnswer, BackendPlan, ListenerPlan, SettleAnswer, Snapshot } from './keeper/messages.ts'
+import type {
+  AdmitAnswer,
+  AuthenticateAnswer,
+  BackendPlan,
+  ListenerPlan,
+  SettleAnswer,
+  Snapshot,
+} from './keeper/messages.ts'
 import type { LoginVerdict } from './login/machine.ts'
 import { runLogin, type Attempt } from './login/run.ts'
-import { DENIED, TROUBLE } from './pop3/reply.ts'
+import { TROUBLE } from './pop3/reply.ts'
 import { loginBackend, type BackendLogin, type Proven } from './relay/backend.ts'
 import { outcomeOf } from './relay/failure.ts'
+import type { Client } from './relay/introduction.ts'
 import { relay, type Progress } from './relay/pump.ts'
 
 /** What a front offers each connection. */
@@ -34,7 +43,10 @@ export type House = {
   clock: Clock
   keeper: ToKeeper
   connections: Budget
+  /** Those of them that are turned away with words. */
+  turnedAway: Budget
   denials: DenialReport
+  held: Held
   snapshot(): Snapshot
   tls(): Terminator
   backend(name: string): BackendPlan | null
@@ -43,9 +55,6 @@ export type House = {
   relayed(progress: Progress): void
   log(level: Level, text: string): void
 }
-
-/** How long a client may take over our last words. */
-const LAST_WORDS = { flushMs: LINGER_MS, lingerMs: LINGER_MS }
 
 /** How a connection ended. Counts only where a login was proven. */
 type End = { reason: Ending; counts?: SessionCounts }
@@ -66,38 +75,41 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
   }
   socket.on('error', () => undefined)
   try {
-    const address = parseAddress(socket.remoteAddress ?? '')
-    if (address === null) return
-    const peer = { listener: listener.name, ip: address.text, port: socket.remotePort ?? 0 }
-    const limits = house.snapshot().limits
-    if (!house.connections.enter(handle, limits.connections)) {
-      house.denials.note(address, {
-        ...peer,
-        by: { file: 'postern.yaml', line: 0, rule: 'limits.connections' },
-        would: false,
-      })
+    const end = parseAddress(socket.remoteAddress ?? '')
+    if (end === null) return
+    const port = socket.remotePort ?? 0
+    if (!house.connections.enter(handle, house.snapshot().limits.connections)) {
+      const by = { file: 'postern.yaml', line: 0, rule: 'limits.connections' }
+      house.denials.note(end, { listener: listener.name, ip: end.text, port, by, would: false })
       return
     }
+    const arrival = await arrive(socket, { address: end, port }, listener, house, stop.signal)
+    if (arrival === null) return
+    const { address, peer, source, destination } = arrival
     if (await isTurnedAway(socket, address, peer, house, stop.signal)) return
-    const place = await house.keeper.admit(peer)
+    const place = await placeFor(address, peer, house)
+    if (place.say === 'denied' && place.mayHear) await sayDenied(socket, house, stop.signal)
     if (place.say !== 'admitted') return
     house.connections.named(place.session, handle)
-    const end = await converse(socket, place.session, house, handle, stop.signal).catch((bug: unknown): End => {
+    const client = { session: place.session, source, destination }
+    const ended = await converse(socket, client, house, handle, stop.signal).catch((bug: unknown): End => {
       house.log('error', `session ${place.session}: ${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}`)
       return { reason: 'internal-error' }
     })
-    house.keeper.tell({ kind: 'closed', session: place.session, ...end })
+    house.keeper.tell({ kind: 'closed', session: place.session, ...ended })
   } catch (error) {
     house.log('error', `connection: ${error instanceof Error ? error.message : String(error)}`)
   } finally {
     socket.destroy()
+    house.turnedAway.leave(handle)
     house.connections.leave(handle)
   }
 }
 
-type Peer = { listener: string; ip: string; port: number }
-
-/** The gate, before anything costs anything. With `on_deny: say` the refusal is spoken, inside TLS. */
+/**
+ * The gate, before anything costs anything. With `on_deny: say` the refusal is spoken, inside TLS. `unsure` is our own
+ * trouble and always spoken: nobody gets in on it, and nobody is told to stay away.
+ */
 async function isTurnedAway(
   socket: Socket,
   address: Address,
@@ -105,33 +117,40 @@ async function isTurnedAway(
   house: House,
   stop: AbortSignal,
 ): Promise<boolean> {
-  const { gate, onDeny } = house.snapshot()
+  const { gate } = house.snapshot()
   const { verdict, would } = earlyVerdict(gate, address, house.clock.now())
   for (const by of would) house.denials.note(address, { ...peer, by, would: true })
   if (verdict.say === 'pass' || verdict.say === 'admit') return false
   house.denials.note(address, { ...peer, by: verdict.by, would: false })
-  if (onDeny === 'say') {
-    const secured = await house
-      .tls()
-      .secure(socket, AbortSignal.any([stop, AbortSignal.timeout(HANDSHAKE_DEADLINE_MS)]))
-    if (secured.at === 'secured') {
-      secured.socket.on('error', () => undefined).write(DENIED)
-      await part(secured.socket, LAST_WORDS)
-    }
-  }
+  await sayDenied(socket, house, stop, verdict.say === 'unsure' ? 'unsure' : 'denied')
   return true
 }
 
+/** Asks the keeper, unless it said a moment ago what its answer would be. */
+async function placeFor(address: Address, peer: Peer, house: House): Promise<AdmitAnswer> {
+  const by = house.held.by(peer.ip, house.clock.monotonic())
+  if (by !== null) {
+    house.denials.note(address, { ...peer, by, would: false })
+    return { say: 'denied', mayHear: true, by, afterMs: 0 }
+  }
+  const place = await house.keeper.admit(peer)
+  if (place.say === 'denied') house.held.add(peer.ip, place.by, place.afterMs, house.clock.monotonic())
+  return place
+}
+
 /** From the first byte of TLS to the last byte of mail. */
-async function converse(socket: Socket, id: string, house: House, handle: Handle, stop: AbortSignal): Promise<End> {
-  const secured = await house.tls().secure(socket, AbortSignal.any([stop, AbortSignal.timeout(HANDSHAKE_DEADLINE_MS)]))
+async function converse(socket: Socket, client: Client, house: House, handle: Handle, stop: AbortSignal): Promise<End> {
+  const id = client.session
+  const secured = await house.tls().secure(socket, withinHandshake(stop))
   if (secured.at === 'failed') {
+    // A handshake that we ended ourselves has not failed.
+    if (stop.aborted) return { reason: stop.reason as Ending }
     house.keeper.tell({ kind: 'tls-failed', session: id, reason: secured.reason })
-    return { reason: stop.aborted ? (stop.reason as Ending) : 'client-closed' }
+    return { reason: 'client-closed' }
   }
   secured.socket.on('error', () => undefined)
-  const { facts: tls, client, handshakeMs } = secured
-  house.keeper.tell({ kind: 'secured', session: id, tls, client, handshakeMs })
+  const { facts: tls, client: fingerprint, handshakeMs } = secured
+  house.keeper.tell({ kind: 'secured', session: id, tls, client: fingerprint, handshakeMs })
 
   const proven: { server: Proven | null; backend: BackendPlan | null } = { server: null, backend: null }
   const { limits } = house.snapshot()
@@ -143,7 +162,7 @@ async function converse(socket: Socket, id: string, house: House, handle: Handle
       house.keeper.tell({ kind: 'violation', session: id, reason })
     },
     judge: async (attempt, gone) => {
-      const judged = await judge(attempt, id, house, gone)
+      const judged = await judge(attempt, client, house, gone)
       if (judged.server !== null) Object.assign(proven, judged)
       return judged.verdict
     },
@@ -191,13 +210,15 @@ const TROUBLED = turnedDown({ say: 'trouble', line: TROUBLE })
  * One login: the keeper checks the second factor, the old server the password, and the keeper's word after that decides.
  * Whatever fails on the way is `trouble`, never a welcome.
  */
-async function judge(attempt: Attempt, id: string, house: House, gone: AbortSignal): Promise<Judged> {
+async function judge(attempt: Attempt, client: Client, house: House, gone: AbortSignal): Promise<Judged> {
+  const id = client.session
   try {
     const user = attempt.user
     const answer = await house.keeper.authenticate({ session: id, user, secret: reveal(attempt.password) })
     if (answer.say === 'refuse') return await refuseAfter(answer.holdMs, gone)
     if (answer.say === 'trouble') return TROUBLED
-    return await prove(answer, id, house, gone)
+    if (answer.say === 'deny') return turnedDown({ say: 'deny' })
+    return await prove(answer, client, house, gone)
   } catch (error) {
     house.log('warn', `session ${id}: login not judged: ${error instanceof Error ? error.message : String(error)}`)
     return TROUBLED
@@ -207,22 +228,23 @@ async function judge(attempt: Attempt, id: string, house: House, gone: AbortSign
 /** The old server proves the password; then the keeper settles the attempt. */
 async function prove(
   answer: Extract<AuthenticateAnswer, { say: 'proceed' }>,
-  id: string,
+  client: Client,
   house: House,
   gone: AbortSignal,
 ): Promise<Judged> {
+  const { session } = client
   const { token } = answer
   const plan = house.backend(answer.backend)
   if (plan === null) {
     const outcome = { at: 'unavailable', detail: 'this front does not know the backend' } as const
-    await house.keeper.settle({ session: id, token, outcome })
+    await house.keeper.settle({ session, token, outcome })
     return TROUBLED
   }
   const [username, password] = [Buffer.from(answer.username), Buffer.from(answer.password)]
-  const login = await loginBackend({ plan, username, password, signal: gone })
+  const login = await loginBackend({ plan, username, password, client, signal: gone })
   // Nobody was refused and nobody is there to be let in: the end of the connection gives back what it held.
   const isMoot = gone.aborted && (login.at === 'proven' || login.at === 'unavailable')
-  const settled = isMoot ? GONE : await settleOrLetGo({ session: id, token, outcome: outcomeOf(login) }, login, house)
+  const settled = isMoot ? GONE : await settleOrLetGo({ session, token, outcome: outcomeOf(login) }, login, house)
   if (login.at === 'proven') {
     if (settled.say === 'welcome' && !gone.aborted) {
       return { verdict: { say: 'welcome', words: login.words }, server: login, backend: plan }

@@ -18,6 +18,9 @@ export type ConnectionFacts = {
   /** Canonical address: IPv4-mapped IPv6 is printed as IPv4. */
   ip: string
   port: number
+  /** ISO 3166-1 alpha-2, and the number of the autonomous system: where a database of the geofence knows them. */
+  country?: string
+  asn?: number
   tls?: TlsFacts
 }
 
@@ -62,6 +65,7 @@ export type Ending =
   | 'login-timeout'
   | 'quit-timeout'
   | 'too-many-failures'
+  | 'denied'
   | 'evicted'
   | 'draining'
   | 'killed'
@@ -89,7 +93,13 @@ export type SessionCounts = {
 export type Summed = { count?: number; network?: string }
 
 export type AccessEvent =
-  | ({ action: 'connection-denied' | 'connection-would-deny'; connection: ConnectionFacts; by: RuleAt } & Summed)
+  | ({
+      action: 'connection-denied' | 'connection-would-deny'
+      connection: ConnectionFacts
+      by: RuleAt
+      /** What a zone of DNS said. */
+      answer?: string
+    } & Summed)
   | ({ action: 'connection-closed'; connection: ConnectionFacts; reason: Ending } & Summed)
   | ({ action: 'tls-failed'; connection: ConnectionFacts; reason: string } & Summed)
   | ({ action: 'protocol-violation'; connection: ConnectionFacts; reason: string } & Summed)
@@ -132,10 +142,15 @@ export type AdminEvent =
   | { action: 'front-lost'; front: number; reason: string }
   | { action: 'policy-loaded'; files: Record<string, string> }
   | { action: 'policy-rejected'; faults: string[] }
+  /** A network passes the gate until then (ISO 8601); null: its pass was ended. */
+  | { action: 'break-glass'; network: string; until: string | null; reason: string }
   | { action: 'user-enrolled'; user: string; replaced: boolean }
   | { action: 'user-removed'; user: string }
   | { action: 'certificate-loaded' | 'certificate-expiring'; name: string; notAfter: string; fingerprint: string }
   | { action: 'certificate-rejected'; name: string; reason: string }
+  /** A feed or a database. `before`: how many networks the list had that it replaces; `unread`: lines that could not be read. */
+  | { action: 'feed-updated'; feed: string; entries: number; before?: number | null; unread?: number }
+  | { action: 'feed-failed'; feed: string; reason: string }
   | { action: 'backend-up'; backend: string; address: string }
   | { action: 'backend-down'; backend: string; address: string; reason: string }
   | { action: 'audit-repaired'; file: string; bytes: number }

@@ -47,6 +47,9 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'front-lost': { category: 'process', type: ['end'], outcome: 'failure' },
   'policy-loaded': { category: 'configuration', type: ['change'], outcome: 'success' },
   'policy-rejected': { category: 'configuration', type: ['change'], outcome: 'failure' },
+  'break-glass': { category: 'configuration', type: ['change'], outcome: 'success' },
+  'feed-updated': { category: 'configuration', type: ['change'], outcome: 'success' },
+  'feed-failed': { category: 'configuration', type: ['change'], outcome: 'failure' },
   'user-enrolled': { category: 'iam', type: ['user', 'creation'], outcome: 'success' },
   'user-removed': { category: 'iam', type: ['user', 'deletion'], outcome: 'success' },
   'certificate-loaded': { category: 'configuration', type: ['change'], outcome: 'success' },
@@ -122,11 +125,17 @@ export function isOf(line: Buffer, stream: Stream): boolean {
 
 function traffic(event: AuditEvent): Fields {
   if (!('connection' in event)) return {}
-  const { ip, port, session, tls }: ConnectionFacts = event.connection
+  const { ip, port, session, tls, country, asn }: ConnectionFacts = event.connection
   const counts = 'counts' in event && event.counts !== null ? event.counts : undefined
   return {
     // ECS counts octets on the side that sent them.
-    source: { ip: clean(ip), port, bytes: counts && whole(counts.bytesFromClient) },
+    source: {
+      ip: clean(ip),
+      port,
+      bytes: counts && whole(counts.bytesFromClient),
+      geo: country === undefined ? undefined : { country_iso_code: clean(country) },
+      as: asn === undefined ? undefined : { number: asn },
+    },
     destination: counts && { bytes: whole(counts.bytesToClient) },
     session: session === undefined ? undefined : { id: clean(session) },
     tls: tls && tlsOf(tls),
@@ -159,7 +168,10 @@ function detailOf(event: AuditEvent): Fields {
     case 'connection-closed':
     case 'tls-failed':
     case 'protocol-violation':
-      return { network: event.network === undefined ? undefined : clean(event.network) }
+      return {
+        network: event.network === undefined ? undefined : clean(event.network),
+        answer: 'answer' in event ? clean(event.answer) : undefined,
+      }
     case 'login-succeeded':
       return {
         factor: event.factor,
@@ -194,6 +206,12 @@ function certificateOf({
   return { name: clean(name), not_after: clean(notAfter), fingerprint: clean(fingerprint) }
 }
 
+function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-failed' }>): Fields {
+  if (event.action === 'feed-failed') return { name: clean(event.feed) }
+  const { feed, entries, before, unread } = event
+  return { name: clean(feed), entries, before: before ?? undefined, unread }
+}
+
 type Detailed = Extract<
   AuditEvent,
   { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' }
@@ -209,15 +227,13 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       return { version: clean(event.version), node: clean(event.node) }
     case 'front-lost':
       return { front: event.front }
-    case 'policy-loaded': {
-      const files = Object.entries(event.files)
-      const pairs = files.slice(0, AUDIT_LIST_MAX).map(([name, hash]) => ({ name: clean(name), hash: clean(hash) }))
-      return { files: pairs, more: files.length - pairs.length || undefined }
-    }
-    case 'policy-rejected': {
-      const faults = event.faults.slice(0, AUDIT_LIST_MAX).map((fault) => clean(fault))
-      return { faults, more: event.faults.length - faults.length || undefined }
-    }
+    case 'policy-loaded':
+      return {
+        files: Object.entries(event.files).slice(0, AUDIT_LIST_MAX).map(hashOf),
+        ...restOf(Object.keys(event.files)),
+      }
+    case 'policy-rejected':
+      return { faults: event.faults.slice(0, AUDIT_LIST_MAX).map((fault) => clean(fault)), ...restOf(event.faults) }
     case 'user-enrolled':
       return { replaced: event.replaced }
     case 'certificate-loaded':
@@ -225,6 +241,9 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       return { certificate: certificateOf(event) }
     case 'certificate-rejected':
       return { certificate: { name: clean(event.name) } }
+    case 'feed-updated':
+    case 'feed-failed':
+      return { feed: feedOf(event) }
     case 'backend-up':
     case 'backend-down':
       return { backend: clean(event.backend), address: clean(event.address) }
@@ -232,9 +251,20 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       return { file: clean(event.file), bytes: event.bytes }
     case 'audit-dropped':
       return { file: clean(event.file), lines: event.lines }
+    case 'break-glass':
+      return { network: clean(event.network), until: event.until === null ? null : clean(event.until) }
     default:
       return never(event)
   }
+}
+
+function hashOf([name, hash]: [string, string]): Fields {
+  return { name: clean(name), hash: clean(hash) }
+}
+
+/** How many more there were than a line may hold. */
+function restOf(all: readonly string[]): Fields {
+  return all.length > AUDIT_LIST_MAX ? { more: all.length - AUDIT_LIST_MAX } : {}
 }
 
 /** Counts as JSON can carry them: whole, and no larger than a double holds exactly. */

@@ -11,7 +11,7 @@ const LF = 0x0a
 /** What the writer needs of a file. Every call may fail and may be tried again. */
 export type StreamFile = {
   append(bytes: Uint8Array): Promise<void>
-  /** Gives when all that was appended is on the disk (fdatasync). */
+  /** Gives when all that was appended is on the disk (fdatasync), in a file that can be found there. */
   sync(): Promise<void>
   cutTo(size: number): Promise<void>
   close(): Promise<void>
@@ -46,7 +46,7 @@ export const openStream: OpenStream = async (folder, stream) => {
       await handle.truncate(whole)
       await handle.datasync()
     }
-    return { file: streamFile(handle), name, size: whole, head, cut: size - whole }
+    return { file: streamFile(handle, name), name, size: whole, head, cut: size - whole }
   } catch (error) {
     await handle.close()
     throw error
@@ -60,13 +60,18 @@ async function settleFresh(handle: FileHandle, folder: string): Promise<void> {
   await parent.sync().finally(() => parent.close())
 }
 
-function streamFile(handle: FileHandle): StreamFile {
+function streamFile(handle: FileHandle, name: string): StreamFile {
   return {
     async append(bytes) {
       let done = 0
       while (done < bytes.length) done += (await handle.write(bytes, done)).bytesWritten
     },
-    sync: () => handle.datasync(),
+    async sync() {
+      await handle.datasync()
+      // A file that was removed takes lines as before, and they are on no record.
+      const { nlink } = await handle.stat()
+      if (nlink === 0) throw new Error(`${name} was removed while in use; start Postern again to begin a new one`)
+    },
     cutTo: (size) => handle.truncate(size),
     close: () => handle.close(),
   }

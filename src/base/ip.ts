@@ -10,6 +10,9 @@ export type Address = { family: 4 | 6; words: readonly number[]; text: string }
 /** All addresses from `from` to `to`, both included, of one family. `text` is its canonical form. */
 export type Range = { family: 4 | 6; from: readonly number[]; to: readonly number[]; text: string }
 
+/** One end of a connection. */
+export type Endpoint = { address: Address; port: number }
+
 /** Needs an address as text; gives it, or null when it is none. Zone ids (`fe80::1%eth0`) are refused. */
 export function parseAddress(text: string): Address | null {
   if (!text.includes(':')) {

@@ -5,6 +5,8 @@
 
 /** A ClientHello with post-quantum key shares takes about 2 KiB; more than 16 KiB is an attack on memory. */
 export const CLIENT_HELLO_MAX = 16_384
+/** A ClientHello is cut into one to three TLS records; joining thousands of tiny ones is an attack on the processor. */
+export const CLIENT_HELLO_RECORDS_MAX = 64
 /** From accept to the end of the TLS handshake. Node's own default of 120 s lets strangers hold sockets. */
 export const HANDSHAKE_DEADLINE_MS = 10_000
 /** After our last words: how long a client may take to read them before the socket goes. */
@@ -15,7 +17,7 @@ export const ADMIT_DEADLINE_MS = 5_000
 export const AUTHENTICATE_DEADLINE_MS = 30_000
 /** A front waits so long until a login is on disk. */
 export const SETTLE_DEADLINE_MS = 15_000
-/** One address may hold this share of `limits.connections` before login, so that one stranger cannot fill the house. */
+/** One address may hold this share of `limits.connections` before login, so that one stranger cannot fill the house; so may all together at one front who are turned away with words. */
 export const PER_ADDRESS_SHARE = 0.1
 /** Most fronts: beyond it the keeper is the bottleneck. */
 export const FRONTS_MAX = 8
@@ -171,6 +173,8 @@ export const AUDIT_TICK_MS = 1_000
 export const BACKEND_CONNECT_MS = 10_000
 /** An old server may ask DNS and ident about us before it greets: 30 s is what such lookups take at worst. */
 export const BACKEND_GREETING_MS = 30_000
+/** An old server must be quiet so long behind its greeting: a second line of it comes within a delayed ACK, 40 ms. */
+export const BACKEND_GREETING_QUIET_MS = 50
 /** The answer to USER, or to a bare AUTH PLAIN: nothing slow happens there. */
 export const BACKEND_USER_MS = 30_000
 /** Everything before the password is sent, over all addresses: mail programs give up after a minute or two. */

@@ -1,13 +1,21 @@
 /** `postern check`: everything that `serve` would read, without serving. */
 import { lookup } from 'node:dns/promises'
 import { checkPolicies } from '../policy/check.ts'
+import type { Policies } from '../policy/load.ts'
+import { findMasterKey } from '../state/master-key.ts'
+import { storeExists } from '../state/sqlite.ts'
+import { checkGate } from './check-gate.ts'
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
 /** Gives 0 when there is no fault, 1 otherwise. Warnings alone are no fault. */
 export async function check({ config, json }: { config: string; json?: boolean }): Promise<number> {
   const resolve = async (host: string) => (await lookup(host, { all: true })).map(({ address }) => address)
-  const { faults, warnings } = await checkPolicies(config, process.env, resolve)
+  const besides = async (policies: Policies) => {
+    const gate = await checkGate(policies, process.env)
+    return { ...gate, faults: [...keyFaults(policies), ...gate.faults] }
+  }
+  const { faults, warnings } = await checkPolicies(config, process.env, resolve, { besides })
   const ok = faults.length === 0
   if (json === true) print(JSON.stringify({ ok, faults, warnings }))
   else {
@@ -16,4 +24,17 @@ export async function check({ config, json }: { config: string; json?: boolean }
     print(ok ? `${config}: no faults` : `${config}: ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`)
   }
   return ok ? 0 : 1
+}
+
+/** A master key that is missing or none would stop the next start. */
+function keyFaults({ postern, tell }: Policies): string[] {
+  const { key_file: from, path } = postern.state
+  if (from.from === 'environment') return []
+  try {
+    findMasterKey(from.path, !storeExists(path))
+    return []
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return [tell('postern.yaml', ['state', 'key_file'], `cannot be used: ${why}`)]
+  }
 }

@@ -19,6 +19,7 @@ function linesOf(status: Status): string[] {
   return [
     `postern ${status.version}: ${status.state === 'down' ? 'DOWN' : status.state}`,
     ...status.reasons.map((reason) => `  ! ${reason}`),
+    ...status.warnings.map((warning) => `  note: ${warning}`),
     `fronts       ${fronts.running} of ${fronts.wanted}`,
     `sessions     ${status.sessions} (${status.connections} connections)`,
     ...status.backends.map(({ backend, address, up, detail }) => {
@@ -29,6 +30,16 @@ function linesOf(status: Status): string[] {
     ...status.certificates.map(
       ({ name, expires, names }) => `certificate  ${name} until ${expires} for ${names.join(' ')}`,
     ),
+    ...status.feeds.map(({ name, state, age, entries, failed }) => {
+      const since = age === null ? '' : `, ${entries} networks, confirmed ${Math.round(age / 60)} min ago`
+      return `feed         ${name} ${state}${since}${failed === null ? '' : `; last fetch: ${failed}`}`
+    }),
+    ...status.databases.map(
+      ({ feed, type, built, age, fault }) =>
+        `database     ${feed} ${type}, built ${built.slice(0, 10)} (${Math.floor(age / 86_400)} days ago)${fault === null ? '' : `: ${fault}`}`,
+    ),
+    ...status.dnsbl.map(({ zone, fault }) => `dnsbl        ${zone} ${fault ?? 'no trouble'}`),
+    ...status.passes.map(({ network, until, reason }) => `break-glass  ${network} until ${until}: ${reason}`),
     `audit        ${status.audit.state}, ${status.audit.lag.toFixed(1)} s behind`,
   ]
 }

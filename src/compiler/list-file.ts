@@ -1,14 +1,16 @@
 /** Reads a list file of the policy folder: one network, address or range a line, `#` comments, `until` a day. */
-import { parseRange, type Range } from '../base/ip.ts'
+import type { Range } from '../base/ip.ts'
+import { LIST_FAULTS_MAX } from '../base/gate-limits.ts'
 import { LIST_ENTRIES_MAX, LIST_LINE_MAX } from '../base/limits.ts'
 import { endOfDay, parseDay } from '../base/day.ts'
+import { readRange } from './quick-range.ts'
 
 /** `until`: milliseconds since 1970 from which the entry no longer counts, Infinity for ever. `line` is 1-based. */
 export type ListEntry = { range: Range; until: number; line: number }
 export type LineFault = { line: number; column: number; message: string }
 export type ListFile = { entries: ListEntry[]; faults: LineFault[] }
 
-/** Needs the text of a list file; gives its entries in order, and a fault for each line that cannot be read. */
+/** Needs the text of a list file; gives its entries in order, and a fault for each line that cannot be read, up to 5,000. */
 export function parseListFile(text: string): ListFile {
   const list: ListFile = { entries: [], faults: [] }
   for (const [i, written] of text.split('\n').entries()) {
@@ -22,6 +24,7 @@ export function parseListFile(text: string): ListFile {
     const entry = readEntry(content)
     if (entry.ok) list.entries.push({ ...entry.value, line })
     else list.faults.push({ line, column: written.indexOf(content) + 1 + entry.at, message: entry.message })
+    if (list.faults.length >= LIST_FAULTS_MAX) break
   }
   return list
 }
@@ -32,9 +35,11 @@ function readEntry(content: string): ReadEntry {
   if (content.length > LIST_LINE_MAX) {
     return { ok: false, at: 0, message: `the line is longer than ${LIST_LINE_MAX} characters; is this a list file?` }
   }
+  const plain = readRange(content)
+  if (plain.ok) return { ok: true, value: { range: plain.value, until: Infinity } }
   const parts = /^(?<range>\S+(?:\s*-\s*\S+)?)(?:(?<gap>\s+until\s+)(?<day>\S+))?(?<rest>\s+.*)?$/.exec(content)?.groups
   const text = parts?.['range'] ?? content
-  const range = parseRange(text)
+  const range = readRange(text)
   if (!range.ok) return { ok: false, at: 0, message: `\`${cut(text)}\` ${range.fault}` }
   const rest = parts?.['rest']
   if (rest !== undefined) {

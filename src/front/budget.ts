@@ -13,7 +13,7 @@ export type Budget = {
   leave(handle: Handle): void
   /** Gives the handle its id, so that `kill` finds it. */
   named(session: string, handle: Handle): void
-  kill(session: string): void
+  kill(session: string, reason: 'killed' | 'evicted'): void
   /** Ends those that have not logged in, or all. */
   stopAll(reason: Ending, which: 'not-logged-in' | 'all'): void
   size(): number
@@ -44,8 +44,8 @@ export function budget(): Budget {
       names.set(session, handle)
       ids.set(handle, session)
     },
-    kill(session) {
-      names.get(session)?.stop('killed')
+    kill(session, reason) {
+      names.get(session)?.stop(reason)
     },
     stopAll(reason, which) {
       for (const handle of [...inside]) if (which === 'all' || !handle.loggedIn) handle.stop(reason)

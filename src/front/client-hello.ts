@@ -3,7 +3,7 @@
  * not a library, because these are the first bytes of a stranger: every length is checked, nothing grows past {@link CLIENT_HELLO_MAX}.
  */
 import { createHash } from 'node:crypto'
-import { CLIENT_HELLO_MAX } from '../base/limits.ts'
+import { CLIENT_HELLO_MAX, CLIENT_HELLO_RECORDS_MAX } from '../base/limits.ts'
 
 export type ClientHello = {
   /** JA4 as the field computes it. */
@@ -72,25 +72,29 @@ export function readClientHello(bytes: Buffer): ClientHello | 'more' | 'not-tls'
   }
 }
 
-/** Joins the ClientHello from its TLS records: large key shares make some clients split it. */
+/**
+ * Joins the ClientHello from its TLS records: large key shares make some clients split it. ATTACK: records of one octet each, so
+ * that 64 KiB cost seconds; whoever cuts a hello into more than {@link CLIENT_HELLO_RECORDS_MAX} pieces is no mail program.
+ */
 function handshakeMessage(bytes: Buffer): Buffer | 'more' | 'not-tls' {
   const parts: Buffer[] = []
   let joined = 0
+  let size: number | null = null
   for (let at = 0; ;) {
     if (bytes.length > at && bytes[at] !== HANDSHAKE_RECORD) return 'not-tls'
     if (bytes.length > at + 1 && bytes[at + 1] !== 3) return 'not-tls'
     if (bytes.length < at + 5) break
+    if (parts.length === CLIENT_HELLO_RECORDS_MAX) return 'not-tls'
     const length = bytes.readUInt16BE(at + 3)
     if (length === 0 || length > CLIENT_HELLO_MAX) return 'not-tls'
     parts.push(bytes.subarray(at + 5, at + 5 + length))
     joined += Math.min(length, bytes.length - at - 5)
     at += 5 + length
-    if (bytes.length < at) break
-    if (joined >= 4 && joined >= 4 + Buffer.concat(parts).readUIntBE(1, 3)) break
+    if (size === null && joined >= 4) size = Buffer.concat(parts).readUIntBE(1, 3)
+    if (bytes.length < at || (size !== null && joined >= 4 + size)) break
   }
   const all = Buffer.concat(parts)
   if (all.length > 0 && all[0] !== CLIENT_HELLO) return 'not-tls'
-  const size = all.length >= 4 ? all.readUIntBE(1, 3) : null
   if (size !== null && size > CLIENT_HELLO_MAX) return 'not-tls'
   if (size !== null && all.length >= 4 + size) return all.subarray(4, 4 + size)
   return bytes.length > CLIENT_HELLO_MAX ? 'not-tls' : 'more'

@@ -22,7 +22,7 @@ export type ToKeeper = {
   settle(question: Omit<Extract<Question, { kind: 'settle' }>, 'kind' | 'call'>): Promise<SettleAnswer>
   /** News. Lost without a word when the keeper is gone. */
   tell(news: Exclude<FromFront, Question>): void
-  /** Takes an answer off the line. */
+  /** Takes an answer off the line. A place that comes too late is given back. */
   answered(call: number, answer: Answers[keyof Answers]): void
   /** The keeper is gone: every open question fails, every later one at once. */
   lost(): void
@@ -55,7 +55,10 @@ export function toKeeper(send: (message: FromFront) => void): ToKeeper {
       if (!gone) send(news)
     },
     answered(call, answer) {
-      open.get(call)?.resolve(answer)
+      const waits = open.get(call)
+      if (waits !== undefined) waits.resolve(answer)
+      // Whoever asked has given up: the place is given back, or it would be held for ever.
+      else if (answer.say === 'admitted') send({ kind: 'closed', session: answer.session, reason: 'internal-error' })
     },
     lost() {
       gone = true

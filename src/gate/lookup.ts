@@ -16,8 +16,10 @@ export function find(list: CompiledList, address: Address, now: number): { file:
 
 /** The last range that starts at or before the address, if it reaches that far; else -1. */
 function findIpv4(list: CompiledList, word: number): number {
-  let low = 0
-  let high = list.v4From.length
+  const { v4Index } = list
+  const indexed = v4Index.length > 0
+  let low = indexed ? (v4Index[word >>> 16] ?? 0) : 0
+  let high = indexed ? (v4Index[(word >>> 16) + 1] ?? 0) : list.v4From.length
   while (low < high) {
     const middle = (low + high) >>> 1
     if ((list.v4From[middle] ?? 0) <= word) low = middle + 1
@@ -26,12 +28,16 @@ function findIpv4(list: CompiledList, word: number): number {
   return low > 0 && word <= (list.v4To[low - 1] ?? -1) ? low - 1 : -1
 }
 
+/** Compares the first words in place: further ones are looked at only where those are equal. */
 function findIpv6(list: CompiledList, words: readonly number[]): number {
+  const { v6From } = list
+  const first = words[0] ?? 0
   let low = 0
   let high = list.v6Place.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (compareAt(list.v6From, middle, words) <= 0) low = middle + 1
+    const start = v6From[middle * 4] ?? 0
+    if (start < first || (start === first && compareAt(v6From, middle, words) <= 0)) low = middle + 1
     else high = middle
   }
   return low > 0 && compareAt(list.v6To, low - 1, words) >= 0 ? low - 1 : -1

@@ -5,8 +5,9 @@
 import { randomBytes } from 'node:crypto'
 import { findTrust } from '../factors/trusted-device.ts'
 import { broke, failed, giveBack, holdMs, type Asked, type Attempt, type Desk, type Login } from './desk.ts'
+import { exceptionFor } from './exceptions.ts'
 import { auditName, backendFor, backendUsername, canonicalName } from './identity.ts'
-import type { Factor, LoginFailure } from '../audit/events.ts'
+import type { Factor, LoginFailure, RuleAt } from '../audit/events.ts'
 import type { CodeId, Dossier, Proof } from '../state/store.ts'
 import type { BackendPolicy } from './login-policy.ts'
 import type { AuthenticateAnswer } from './messages.ts'
@@ -14,7 +15,7 @@ import type { Finding, Marks, Typed } from './second-factor.ts'
 
 const TOKEN_LENGTH = 24
 
-type Refusal = { say: 'refuse' | 'trouble'; reason: LoginFailure }
+type Refusal = { say: 'refuse' | 'trouble'; reason: LoginFailure; by?: RuleAt }
 type Ruling = Refusal | { say: 'proceed'; asked: Asked; password: Buffer }
 /** A judged attempt on its way to the old server. */
 type Good = {
@@ -42,7 +43,7 @@ export async function authenticate(desk: Desk, attempt: Attempt): Promise<Authen
       return { say: 'trouble' }
     }
     if (ruling.say === 'proceed') return proceed(desk, login, ruling.asked, ruling.password)
-    failed(desk, login, ruling.reason)
+    failed(desk, login, ruling.reason, ruling.by)
     await giveBack(desk, login, 'free')
     return ruling.say === 'trouble' ? { say: 'trouble' } : { say: 'refuse', holdMs: holdMs(desk, login) }
   } catch (error) {
@@ -86,6 +87,8 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   const finding = desk.secondFactor.judge(typed, marks, dossier, policy, desk.clock.now())
   if (!isSayable(attempt.secret)) return refuse('malformed')
   if (name === null || login.backend === null) return refuse('unknown-user')
+  const barred = barredBy(desk, login, name)
+  if (barred !== null) return { ...refuse('rule'), by: barred }
   if (finding.say === 'refuse') return refuse(finding.reason)
   const { backend } = login
   const enrolment = dossier.user?.enrolment ?? null
@@ -101,6 +104,13 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   }
   const good = await byFactor(desk, login, { typed, marks, backend, enrolment, password: finding.password }, finding)
   return 'say' in good ? good : await ask(desk, login, good)
+}
+
+/** The gate let a traveller's country pass: here only the users that an exception names go on. Gives the rule that bars others. */
+function barredBy({ fenced, clock }: Desk, { connection, policy }: Login, name: string): RuleAt | null {
+  const fence = fenced(connection.ip)
+  if (fence === null) return null
+  return exceptionFor(policy.exceptions, name, fence.country, clock.now()) === null ? fence.by : null
 }
 
 /** What no USER/PASS dialogue can carry must not reach one: a line end in a password would be a command to the old server. */

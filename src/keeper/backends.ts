@@ -9,7 +9,7 @@ import type { BackendPlan, FromFront } from './messages.ts'
 import type { Front } from './supervise.ts'
 
 type Probed = Extract<FromFront, { kind: 'probed' }>
-type Health = { up: boolean | null; capabilities: string[] | null; detail: string }
+type Health = { up: boolean | null; capabilities: string[] | null; xclient: boolean | null; detail: string }
 
 export type BackendState = { backend: string; address: string; up: boolean | null; detail: string }
 
@@ -23,14 +23,17 @@ export type Backends = {
   /** A front's answer to a probe. */
   probed(message: Probed): void
   states(): BackendState[]
+  /** What the policies ask of an old server and it does not offer, though logins go on. */
+  remarks(): string[]
   stop(): void
 }
 
-/** Needs a way to find a front that can ask, and what to do when something has changed. */
+/** Needs a way to find a front that can ask, what to do when something has changed, and a log for what is remarkable. */
 export function watchBackends(
   front: () => Front | undefined,
   changed: () => void,
   emit: (event: AuditEvent) => void,
+  warn: (text: string) => void,
 ): Backends {
   const health = new Map<string, Health>()
   const open = new Map<number, (result: Probed['result']) => void>()
@@ -57,9 +60,16 @@ export function watchBackends(
     const before = health.get(key)
     const now: Health =
       result.at === 'up'
-        ? { up: true, capabilities: result.capabilities, detail: '' }
-        : { up: false, capabilities: before?.capabilities ?? null, detail: result.detail }
+        ? { up: true, capabilities: result.capabilities, xclient: result.xclient, detail: '' }
+        : {
+            up: false,
+            capabilities: before?.capabilities ?? null,
+            xclient: before?.xclient ?? null,
+            detail: result.detail,
+          }
     health.set(key, now)
+    const wanted = planned.some(({ name, xclient }) => name === backend && xclient)
+    if (wanted && now.xclient === false && before?.xclient !== false) warn(withoutXclient(backend, address))
     if (now.up !== before?.up) {
       if (now.up === true) emit({ stream: 'admin', action: 'backend-up', backend, address })
       else emit({ stream: 'admin', action: 'backend-down', backend, address, reason: now.detail })
@@ -93,6 +103,12 @@ export function watchBackends(
           return { backend: name, address: textOf(address), up: known?.up ?? null, detail: known?.detail ?? '' }
         }),
       ),
+    remarks: () =>
+      planned
+        .filter(({ xclient }) => xclient)
+        .flatMap(({ name, addresses }) => addresses.map((address) => ({ name, address: textOf(address) })))
+        .filter(({ name, address }) => health.get(`${name} ${address}`)?.xclient === false)
+        .map(({ name, address }) => withoutXclient(name, address)),
     stop() {
       clearInterval(timer)
     },
@@ -100,6 +116,10 @@ export function watchBackends(
   const timer = setInterval(() => void self.probeAll(), PROBE_EVERY_MS)
   timer.unref()
   return self
+}
+
+function withoutXclient(backend: string, address: string): string {
+  return `backend ${backend} at ${address} does not offer XCLIENT, so it takes Postern for the client: let it trust this machine`
 }
 
 /** `host:port`, with brackets where the host is IPv6. */

@@ -1,10 +1,12 @@
 /** Operators' commands that work on the state: the same whether the server runs them or a command alone under the lock. */
 import { z } from 'zod'
 import { Refusal } from '../base/refusal.ts'
+import { allowNetwork } from './break-glass.ts'
 import { enrollUser, listUsers, removeUser, showUser, type UsersContext } from './users.ts'
 
 const user = z.object({ user: z.string().min(1).max(1_000) })
 const enrolment = user.extend({ replace: z.boolean() })
+const pass = z.object({ network: z.string().max(100), for: z.string().max(20), reason: z.string().max(1_000) })
 const listing = z.object({ state: z.string().optional() })
 
 /** Runs one command. Throws Refusal for a command or arguments that are unknown, and for what the command refuses. */
@@ -22,6 +24,8 @@ export async function perform(context: UsersContext, command: string, args: Reco
       return showUser(context, read(user, args).user)
     case 'user.remove':
       return removeUser(context, read(user, args).user)
+    case 'allow':
+      return allowNetwork(context, read(pass, args))
     default:
       throw new Refusal(`the server does not know the command '${command.slice(0, 40)}'; is it an older version?`)
   }

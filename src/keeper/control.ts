@@ -9,6 +9,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Refusal } from '../base/refusal.ts'
+import { StateFault } from '../state/fault.ts'
 import {
   CONTROL_ANSWER_MAX,
   CONTROL_CONNECTIONS_MAX,
@@ -20,6 +21,8 @@ export type Handler = (command: string, args: Record<string, unknown>) => Promis
 
 const socketOf = (state: string) => join(state, 'control.sock')
 const tokenOf = (state: string) => join(state, 'control.token')
+
+const AS_WHOM = 'run this as the user that runs the server'
 
 const request = z.strictObject({
   token: z.string(),
@@ -80,9 +83,10 @@ async function serve(socket: Socket, token: string, handle: Handler): Promise<vo
     const result = await handle(read.data.command, read.data.args)
     socket.end(`${JSON.stringify({ ok: true, result })}\n`)
   } catch (error) {
-    const text = error instanceof Refusal ? error.message : 'the server failed on this command; its log says more'
+    const isAnswer = error instanceof Refusal || error instanceof StateFault
+    const text = isAnswer ? error.message : 'the server failed on this command; its log says more'
     socket.end(`${JSON.stringify({ ok: false, error: text })}\n`)
-    if (!(error instanceof Refusal) && !(error instanceof SyntaxError)) throw error
+    if (!isAnswer && !(error instanceof SyntaxError)) throw error
   }
 }
 
@@ -112,7 +116,7 @@ function line(socket: Socket, max: number): Promise<string> {
 
 /**
  * Asks the running server. Gives `null` when none runs on this state folder; throws {@link Refusal} with the server's
- * words when it refuses, and when its token cannot be read.
+ * words when it refuses, and when this user may not reach it or read its token.
  */
 export async function askServer(
   state: string,
@@ -120,17 +124,18 @@ export async function askServer(
   args: Record<string, unknown>,
 ): Promise<{ result: unknown } | null> {
   const socket = connect(socketOf(state))
-  const up = await new Promise<boolean>((resolve) => {
+  const up = await new Promise<boolean>((resolve, reject) => {
     socket.once('connect', () => {
       resolve(true)
     })
-    socket.once('error', () => {
-      resolve(false)
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'EACCES') reject(new Refusal(`${socketOf(state)} cannot be reached: ${AS_WHOM}`))
+      else resolve(false)
     })
   })
   if (!up) return null
   const token = await readFile(tokenOf(state), 'utf8').catch(() => {
-    throw new Refusal(`cannot read ${tokenOf(state)}: run this as the user that runs the server`)
+    throw new Refusal(`cannot read ${tokenOf(state)}: ${AS_WHOM}`)
   })
   socket.setTimeout(CONTROL_DEADLINE_MS, () => socket.destroy())
   socket.on('error', () => undefined)

@@ -4,7 +4,7 @@ import { createHolds, type Holds } from './hold.ts'
 import { createPlaces, type Place, type Places } from './places.ts'
 import { createRefused, type Refused } from './refused.ts'
 import { createSecondFactor, type Marks, type SecondFactor } from './second-factor.ts'
-import type { AuditEvent, ConnectionFacts, Factor, LoginFailure } from '../audit/events.ts'
+import type { AuditEvent, ConnectionFacts, Factor, LoginFailure, RuleAt } from '../audit/events.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Keyring } from '../state/secrets.ts'
 import type { Proof, Store, Trusted } from '../state/store.ts'
@@ -21,6 +21,8 @@ export type JudgeContext = {
   durable(): Promise<void>
   /** A session is open from here on: called right before its `session-opened` is emitted, and before `welcome`. */
   opened(session: string, login: { user: string; backend: string }): void
+  /** The country of an address that only `exceptions` can let in, and the rule that shuts it out; else null. */
+  fenced(ip: string): { country: string | null; by: RuleAt } | null
   /** Something failed inside; the login was refused as our own trouble. For the log. */
   broken(error: unknown): void
   /** A front said what no honest front says. `what` is fit for the log. */
@@ -113,13 +115,13 @@ export async function giveBack(desk: Desk, login: Login, how: 'burn' | 'free'): 
 }
 
 /** Ends a login that did not get in: the connection may try again, and the audit hears of it, once. */
-export function failed(desk: Desk, login: Login, reason: LoginFailure): void {
+export function failed(desk: Desk, login: Login, reason: LoginFailure, by?: RuleAt): void {
   if (desk.logins.get(login.session) === login) desk.logins.delete(login.session)
   if (login.asked !== null) login.asked.token = null
   if (login.told) return
   login.told = true
   const { connection, user } = login
-  desk.emit({ stream: 'auth', action: 'login-failed', connection, user, reason })
+  desk.emit({ stream: 'auth', action: 'login-failed', connection, user, reason, ...(by && { by }) })
 }
 
 /** Gives how long the refusal of a login is to be held back. */

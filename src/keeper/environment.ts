@@ -2,7 +2,7 @@
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** What forked fronts still get. Everything else may be a secret: `${NAME}` in the policies is how secrets come in. */
-const HARMLESS = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'POSTERN_DEBUG']
+const HARMLESS = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'POSTERN_DEBUG', 'NODE_EXTRA_CA_CERTS']
 
 /**
  * Gives a copy of the environment and takes all but the harmless names out of the process. Attack: forked children inherit

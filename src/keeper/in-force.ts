@@ -5,16 +5,21 @@
 import { lookup } from 'node:dns/promises'
 import type { AuditEvent } from '../audit/events.ts'
 import { contains, parseAddress } from '../base/ip.ts'
+import { endOfDay } from '../base/day.ts'
 import type { Log } from '../base/log.ts'
 import { Refusal } from '../base/refusal.ts'
+import { plainPattern } from '../base/user-pattern.ts'
 import { resolveBackends } from '../policy/check.ts'
 import { compilePolicies } from '../policy/compile.ts'
 import { loadPolicies, type Loaded, type Policies } from '../policy/load.ts'
 import type { PolicyFile } from '../policy/read-file.ts'
 import { watchFiles, type Watch } from '../policy/watch.ts'
+import type { Compile } from '../compiler/job.ts'
+import type { Databases } from './databases.ts'
 import type { Environment } from './environment.ts'
+import type { Feeds } from './feeds.ts'
 import type { LoginPolicy } from './login-policy.ts'
-import type { ListenerPlan, Snapshot } from './messages.ts'
+import type { Snapshot } from './messages.ts'
 import { settleListeners } from './ports.ts'
 
 export type PolicySet = {
@@ -40,6 +45,11 @@ export type InForceContext = {
   environment: Environment
   log: Log
   emit(event: AuditEvent): void
+  /** Who parses the lists, given the user that helpers run as. */
+  compileAs(user: string): Compile
+  /** Makes ready what a set needs from outside; gives the feeds that everybody would be refused for. */
+  prepare: Feeds['prepare']
+  databases: Databases
   /** A new set is in force. */
   changed(set: PolicySet): void
 }
@@ -47,8 +57,12 @@ export type InForceContext = {
 type Good = Extract<Loaded, { ok: true }>
 
 /** Reads the policies for the first time. Throws Refusal with every fault. */
-export async function readPolicies(file: string, environment: Environment): Promise<Good> {
-  const loaded = await loadPolicies(file, environment)
+export async function readPolicies(
+  file: string,
+  environment: Environment,
+  compileAs: InForceContext['compileAs'],
+): Promise<Good> {
+  const loaded = await loadPolicies(file, environment, { compileAs })
   if (!loaded.ok) throw new Refusal(...loaded.faults)
   return loaded
 }
@@ -56,19 +70,24 @@ export async function readPolicies(file: string, environment: Environment): Prom
 /** Puts a first set in force. Throws Refusal when its backends have no address or its ports cannot be had. */
 export async function putInForce(first: Good, context: InForceContext): Promise<InForce> {
   const { log } = context
-  let set = await make(first, [], 1, log)
+  for (const line of await missingFeeds(first, context)) log.error(line)
+  let set = await make(first, null, context)
   let files = first.files
   let faults: readonly string[] = []
   let watch: Watch | null = null
   let busy: Promise<void> = Promise.resolve()
 
   const reload = async (): Promise<void> => {
-    const loaded = await loadPolicies(context.file, context.environment, { lastGood: set.policies.certificates })
+    const { compileAs } = context
+    const lastGood = set.policies.certificates
+    const loaded = await loadPolicies(context.file, context.environment, { lastGood, compileAs })
     files = loaded.files
     watch?.set(files)
     try {
       if (!loaded.ok) throw new Refusal(...loaded.faults)
-      const next = await make(loaded, set.snapshot.listeners, set.snapshot.generation + 1, log)
+      const missing = await missingFeeds(loaded, context)
+      if (missing.length > 0) throw new Refusal(...missing)
+      const next = await make(loaded, set, context)
       tellOfCertificates(set.policies, next.policies, context)
       warnOfRestart(set.policies, next.policies, log)
       set = next
@@ -107,22 +126,41 @@ export async function putInForce(first: Good, context: InForceContext): Promise<
   }
 }
 
-async function make(loaded: Good, held: ListenerPlan[], generation: number, log: Log): Promise<PolicySet> {
+/** A feed that never had a list would shut everybody out: at a start that is said, at a reload it is a fault. */
+async function missingFeeds({ policies }: Good, context: InForceContext): Promise<string[]> {
+  const missing = await context.prepare(policies)
+  return missing.map(({ feed: { name, at }, reason }) => {
+    const means = 'as long as it has no list, everybody is refused; mend it, or write `on_error: allow`'
+    return `${at.file}:${at.line}:1: the feed ${name} has none: ${reason}; ${means}`
+  })
+}
+
+/** Needs what was read, and the set in force, if any. */
+async function make(loaded: Good, before: PolicySet | null, { log, databases }: InForceContext): Promise<PolicySet> {
   const { policies } = loaded
-  const resolved = await resolveBackends(policies, async (host) =>
-    (await lookup(host, { all: true })).map((one) => one.address),
+  const hosts = before?.policies.postern.backends.flatMap(({ addresses }) => addresses.map(({ host }) => host))
+  const resolved = await resolveBackends(
+    policies,
+    async (host) => (await lookup(host, { all: true })).map((one) => one.address),
+    new Set(hosts),
   )
   if (resolved.faults.length > 0) throw new Refusal(...resolved.faults)
-  const compiled = compilePolicies(policies, generation)
-  const listeners = await settleListeners(compiled.listeners, held, (text) => {
+  for (const warning of resolved.warnings) log.warn(warning)
+  const compiled = compilePolicies(policies, (before?.snapshot.generation ?? 0) + 1)
+  const listeners = await settleListeners(compiled.listeners, before?.snapshot.listeners ?? [], (text) => {
     log.warn(text)
   }).catch((error: unknown) => {
     throw new Refusal(error instanceof Error ? error.message : String(error))
   })
+  // Last, as it puts them in force: nothing behind it can fail.
+  await databases.use(policies.geofence?.databases ?? [], (feed, message) =>
+    policies.tell('geofence.yaml', [feed], message),
+  )
   return { policies, login: loginPolicyOf(policies), snapshot: { ...compiled, listeners }, loadedAt: Date.now() }
 }
 
-function loginPolicyOf({ login, postern, roster }: Policies): LoginPolicy {
+/** Gives what the judgement of logins goes by. */
+export function loginPolicyOf({ login, postern, roster }: Policies): LoginPolicy {
   const { second_factor, users, totp, trusted_device, failures } = login
   return {
     users: { default_domain: users.default_domain, strip_prefix: users.strip_prefix, roster },
@@ -136,12 +174,19 @@ function loginPolicyOf({ login, postern, roster }: Policies): LoginPolicy {
     totp,
     trusted_device,
     failures,
+    exceptions: login.exceptions.map(({ users: patterns, countries, until }) => ({
+      users: patterns.map((pattern) => plainPattern(pattern, users)),
+      countries,
+      until: endOfDay(until),
+    })),
     backends: postern.backends,
   }
 }
 
 function announce(set: PolicySet, files: readonly PolicyFile[], { emit, log }: InForceContext): void {
-  const hashes = files.filter(({ kind }) => kind !== 'key').map(({ path, sha256 }) => [path, sha256 ?? ''] as const)
+  const hashes = files
+    .filter(({ kind }) => kind !== 'key' && kind !== 'database')
+    .map(({ path, sha256 }) => [path, sha256 ?? ''] as const)
   emit({ stream: 'admin', action: 'policy-loaded', files: Object.fromEntries(hashes) })
   log.info({ generation: set.snapshot.generation, files: files.length }, 'policies in force')
 }

@@ -22,7 +22,7 @@ import { openControl } from './control.ts'
 import { hear, type LineContext } from './line-to-fronts.ts'
 import type { FromFront } from './messages.ts'
 import { refuseInspector } from './no-inspector.ts'
-import { broadcast, buildRig, renewTicketKeys, snapshotOf, type Rig } from './rig.ts'
+import { broadcast, buildRig, gateData, renewTicketKeys, takePasses, type Rig } from './rig.ts'
 import { readinessOf, statusOf, type Vitals } from './status.ts'
 import { frontIdentity, supervise, type Front, type Supervisor } from './supervise.ts'
 
@@ -98,8 +98,12 @@ async function run(rig: Rig, command: string, args: Record<string, unknown>): Pr
   const { store, keys } = rig.resources
   const rules = () => rig.force.current().login.users
   const result = await perform({ store, keys, clock: systemClock, rules, emit: rig.emit }, command, args)
+  if (command === 'allow') await takePasses(rig)
   // What changed somebody's way in is on record before the operator hears that it is done.
-  await rig.resources.journal.durable()
+  await rig.resources.journal.durable().catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new Refusal(`${why}: what you asked for is not on record; mend that, then look with \`postern user show\``)
+  })
   return result
 }
 
@@ -115,8 +119,19 @@ function vitalsOf(rig: Rig): Vitals {
     faults: rig.force.faults(),
     journal: { state: journal.state(), lag: journal.lagSeconds() },
     draining: rig.draining,
+    feeds: rig.feeds.states(),
     store: rig.storeFault,
+    warnings: warningsOf(rig),
+    databases: rig.databases.states(),
+    zones: rig.force.current().policies.dnsbl.map((zone) => ({ zone: zone.zone, fault: rig.dnsbl.fault(zone) })),
+    passes: rig.passes,
   }
+}
+
+/** What somebody ought to know, and what stops nobody from logging in. */
+function warningsOf(rig: Rig): string[] {
+  const lost = rig.concentration.warning(systemClock.monotonic())
+  return [...(lost === null ? [] : [lost]), ...rig.backends.remarks()]
 }
 
 function frontCount(rig: Rig): number {
@@ -163,7 +178,8 @@ function watchOver(
     events: {
       started(front) {
         front.say({ kind: 'ticket-keys', keys: rig.ticketKeys })
-        front.say({ kind: 'snapshot', snapshot: snapshotOf(rig) })
+        front.say({ kind: 'gate-data', data: gateData(rig) })
+        rig.delivery.to(front)
         if (rig.draining) front.say({ kind: 'drain', withinMs: 0 })
       },
       message(front, message) {
@@ -186,14 +202,16 @@ function watchOver(
 }
 
 function contextOf(rig: Rig, listening: LineContext['listening']): LineContext {
-  const { sessions, judge, backends, metrics, log, emit, ceilings } = rig
-  return { sessions, judge, backends, metrics, log, emit, ceilings, listening, isOpen: () => !rig.draining }
+  const { sessions, admission, judge, lateGate, backends, metrics, log, emit } = rig
+  const isOpen = () => !rig.draining
+  return { sessions, admission, judge, lateGate, backends, metrics, log, emit, listening, isOpen }
 }
 
 function keepTime(rig: Rig): NodeJS.Timeout[] {
   const count = () => {
-    rig.resources.store.count().then(
-      (users) => {
+    const { store } = rig.resources
+    Promise.all([store.count(), store.tryWrite(systemClock.now())]).then(
+      ([users]) => {
         rig.users = users
         rig.storeFault = null
       },
@@ -221,6 +239,7 @@ async function stop(
   rig.log.info(`stopping: ${reason}; sessions may end by themselves for ${drain_time / 1_000} s`)
   rig.draining = true
   rig.force.stop()
+  rig.feeds.stop()
   rig.backends.stop()
   for (const timer of timers) clearInterval(timer)
   rig.supervisor?.retire()
@@ -242,7 +261,9 @@ async function drained(rig: Rig, ms: number): Promise<void> {
 
 async function closeAll(rig: Rig, opened: { close(): Promise<void> }[]): Promise<void> {
   rig.force.stop()
+  rig.feeds.stop()
   rig.backends.stop()
+  rig.databases.stop()
   for (const one of opened) await one.close()
   await rig.resources.close()
 }

@@ -2,21 +2,25 @@
 import type { AuditEvent } from '../audit/events.ts'
 import type { Log } from '../base/log.ts'
 import { never } from '../base/never.ts'
+import { auditName } from './identity.ts'
+import type { LateGate, LateVerdict } from './late-gate.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Backends } from './backends.ts'
+import type { Admission } from './admission.ts'
 import type { Judge } from './judge.ts'
 import type { AdmitAnswer, Answers, FromFront } from './messages.ts'
-import type { Ceilings, Session, SessionTable } from './sessions.ts'
+import type { Session, SessionTable } from './sessions.ts'
 import type { Front } from './supervise.ts'
 
 export type LineContext = {
   sessions: SessionTable
+  admission: Admission
   judge: Judge
+  lateGate: LateGate
   backends: Backends
   metrics: Metrics
   log: Log
   emit(event: AuditEvent): void
-  ceilings(): Ceilings
   /** False while nobody is let in any more. */
   isOpen(): boolean
   listening(front: Front, message: Extract<FromFront, { kind: 'listening' | 'listen-failed' }>): void
@@ -24,15 +28,13 @@ export type LineContext = {
 
 /** Takes one message of a front. Answers go back by its call number. */
 export function hear(context: LineContext, front: Front, message: FromFront): void {
-  const { sessions, metrics, log, emit } = context
+  const { sessions, metrics, log } = context
   switch (message.kind) {
     case 'admit':
       return answer(front, message.call, admit(context, front, message))
-    case 'denied': {
-      const { listener, ip, port, by, would, count } = message
-      const action = would ? 'connection-would-deny' : 'connection-denied'
-      return emit({ stream: 'access', action, connection: { listener, ip, port }, by, count })
-    }
+    case 'denied':
+    case 'violated':
+      return tellTurnedAway(context, message)
     case 'listening':
     case 'listen-failed':
       return context.listening(front, message)
@@ -59,6 +61,20 @@ export function hear(context: LineContext, front: Front, message: FromFront): vo
     default:
       never(message)
   }
+}
+
+/** What a front closed before it asked for a place. */
+function tellTurnedAway(
+  { admission, emit }: LineContext,
+  message: Extract<FromFront, { kind: 'denied' | 'violated' }>,
+): void {
+  const { listener, ip, port, count } = message
+  const connection = { listener, ip, port }
+  if (message.kind === 'violated')
+    return emit({ stream: 'access', action: 'protocol-violation', connection, reason: message.reason, count })
+  if (!message.would) admission.turnedAway(ip, count)
+  const action = message.would ? 'connection-would-deny' : 'connection-denied'
+  emit({ stream: 'access', action, connection, by: message.by, count })
 }
 
 type OfSession = Extract<FromFront, { session: string }>
@@ -91,17 +107,28 @@ async function hearSession(context: LineContext, front: Front, session: Session,
 }
 
 function admit(context: LineContext, front: Front, message: Extract<FromFront, { kind: 'admit' }>): AdmitAnswer {
-  return context.isOpen() ? context.sessions.admit(front.id, message, context.ceilings()) : { say: 'trouble' }
+  if (!context.isOpen()) return { say: 'trouble' }
+  const given = context.admission.admit(front.id, message)
+  const session = given.say === 'admitted' ? context.sessions.of(front.id, given.session) : 'gone'
+  if (typeof session === 'object') context.lateGate.begin(session)
+  return given
 }
 
 /** `user` and `secret` come over the line as plain octet arrays. */
 async function authenticate(
-  { judge, metrics, isOpen }: LineContext,
+  context: LineContext,
   session: Session,
   { user, secret }: Extract<FromFront, { kind: 'authenticate' }>,
 ): Promise<Answers['authenticate']> {
+  const { judge, lateGate, metrics, sessions, emit, isOpen } = context
   if (session.client === null || session.login !== null || !isOpen()) return { say: 'trouble' }
   const started = performance.now()
+  const { verdict, would } = await lateGate.judge(session)
+  // Closed, or logged in by another attempt, while the zones were asked.
+  if (session.login !== null || sessions.of(session.front, session.id) !== session) return { say: 'trouble' }
+  for (const each of would)
+    emit({ stream: 'access', action: 'connection-would-deny', connection: session.facts, ...each })
+  if (verdict.say !== 'pass') return shutOut(context, session, verdict, auditName(Buffer.from(user)))
   const attempt = {
     session: session.id,
     connection: session.facts,
@@ -115,6 +142,21 @@ async function authenticate(
   session.askedAt = started
   if (given.say !== 'proceed') metrics.login(performance.now() - started)
   return given
+}
+
+/** A zone lists the address, or one that must answer did not: nothing of the login is judged. */
+function shutOut(
+  { emit, log }: LineContext,
+  session: Session,
+  { say, by, answer }: Exclude<LateVerdict, { say: 'pass' }>,
+  user: string,
+): Answers['authenticate'] {
+  session.told = true
+  const { facts: connection } = session
+  if (say === 'deny') emit({ stream: 'access', action: 'connection-denied', connection, by, answer })
+  else log.warn(`${by.rule}: ${answer}; \`on_error: deny\` refuses the login`)
+  emit({ stream: 'auth', action: 'login-failed', connection, user, reason: 'rule', by })
+  return { say: say === 'deny' ? 'deny' : 'trouble' }
 }
 
 async function settle(

@@ -17,6 +17,8 @@ export type LoginPolicy = {
   totp: { separator: string; window: number }
   trusted_device: TrustRules
   failures: { reply_after: number }
+  /** Who may come from countries that the geofence shuts out, until when. Users are plain patterns. */
+  exceptions: readonly { users: readonly string[]; countries: readonly string[]; until: number }[]
   backends: readonly BackendPolicy[]
 }
 

@@ -3,7 +3,9 @@
  * checks every message of a front for shape and size before it acts ({@link readFromFront}). A front trusts the keeper.
  */
 import { z } from 'zod'
-import type { CompiledGate } from '../gate/verdict.ts'
+import type { RuleAt } from '../audit/events.ts'
+import type { Range } from '../base/ip.ts'
+import type { CompiledGate, GateData } from '../gate/verdict.ts'
 
 const sessionId = z.string().regex(/^[0-9a-f]{24}$/)
 const call = z.int().nonnegative()
@@ -24,6 +26,7 @@ const ending = z.enum([
   'login-timeout',
   'quit-timeout',
   'too-many-failures',
+  'denied',
   'evicted',
   'draining',
   'killed',
@@ -65,7 +68,11 @@ const probed = z.strictObject({
   kind: z.literal('probed'),
   call,
   result: z.discriminatedUnion('at', [
-    z.strictObject({ at: z.literal('up'), capabilities: z.array(z.string().max(512)).max(64).nullable() }),
+    z.strictObject({
+      at: z.literal('up'),
+      capabilities: z.array(z.string().max(512)).max(64).nullable(),
+      xclient: z.boolean(),
+    }),
     z.strictObject({ at: z.literal('down'), detail: shortText }),
   ]),
 })
@@ -90,6 +97,8 @@ const fromFront = z.discriminatedUnion('kind', [
     would: z.boolean(),
     count: z.int().min(1),
   }),
+  /** A connection broke the protocol before it was admitted: its PROXY header is none, or is missing. */
+  z.strictObject({ kind: z.literal('violated'), listener, ip, port, reason: shortText, count: z.int().min(1) }),
   /** TLS stands. Accepted once a connection: the fingerprint is fixed from then on. */
   z.strictObject({
     kind: z.literal('secured'),
@@ -127,12 +136,21 @@ export function readFromFront(raw: unknown): FromFront | null {
   return read.success ? read.data : null
 }
 
-export type AdmitAnswer = { say: 'admitted'; session: string } | { say: 'denied' } | { say: 'trouble' }
+/**
+ * `mayHear`: with `on_deny: say` the refusal may be spoken; where room is short it may not, as that costs a handshake. `by`: until
+ * `afterMs` have passed, every answer to this address would be the same, so the front gives it by itself.
+ */
+export type AdmitAnswer =
+  | { say: 'admitted'; session: string }
+  | { say: 'denied'; mayHear: boolean; by: RuleAt; afterMs: number }
+  | { say: 'trouble' }
 
 /** `holdMs`: how long the front keeps the refusal back, so that every refusal takes the same time. */
 export type AuthenticateAnswer =
   | { say: 'refuse'; holdMs: number }
   | { say: 'trouble' }
+  /** The gate shuts this address out after all, whoever asks: it is said so, and the connection closed. */
+  | { say: 'deny' }
   | { say: 'proceed'; token: string; backend: string; username: Buffer; password: Buffer }
 
 export type SettleAnswer = { say: 'welcome' } | { say: 'refuse'; holdMs: number } | { say: 'busy' } | { say: 'trouble' }
@@ -145,6 +163,8 @@ export type ListenerPlan = {
   port: number
   tls: 'implicit' | 'stls'
   clientCertificates: boolean
+  /** Networks of balancers, which alone may connect and must send a PROXY header; null where nobody does. */
+  proxy: { from: Range[]; by: RuleAt } | null
 }
 
 export type CertificatePlan = { name: string; cert: string; key: string; serverNames: string[] }
@@ -158,9 +178,16 @@ export type BackendPlan = {
   busyErrors: string[]
   /** CAPA lines of the old server as learnt (upper case), null while unknown or when it has no CAPA. */
   capabilities: string[] | null
+  /** Which PROXY header the old server is sent before all else. */
+  proxyProtocol: 'off' | 'v1' | 'v2'
+  /** Whether it is told the client's address by XCLIENT, where it offers that. */
+  xclient: boolean
 }
 
-/** All that a front knows. It opens no file: this is everything. Replaced as a whole, never changed in place. */
+/**
+ * All that a front knows. It opens no file: this is everything, but for `gate.data`, which `gate-data` brings.
+ * Replaced as a whole, never changed in place.
+ */
 export type Snapshot = {
   generation: number
   listeners: ListenerPlan[]
@@ -173,10 +200,14 @@ export type Snapshot = {
 }
 
 export type FromKeeper =
+  /** A piece of a large array of the gate, ahead of the snapshot that names it by its number. */
+  | { kind: 'part'; part: number; size: number; at: number; bytes: Uint8Array }
   | { kind: 'snapshot'; snapshot: Snapshot }
+  /** What has changed of it. Databases have megabytes: they do not travel with every change of the policies. */
+  | { kind: 'gate-data'; data: Partial<GateData> }
   | { kind: 'backends'; backends: BackendPlan[] }
   | { kind: 'ticket-keys'; keys: Buffer }
   | { kind: 'answer'; call: number; answer: Answers[keyof Answers] }
   | { kind: 'probe'; call: number; backend: string; address: { host: string; port: number } }
-  | { kind: 'kill'; session: string }
+  | { kind: 'kill'; session: string; reason: 'killed' | 'evicted' }
   | { kind: 'drain'; withinMs: number }

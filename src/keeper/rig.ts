@@ -1,29 +1,56 @@
 /** The keeper's parts, wired to each other. Nothing listens yet when it is built. */
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import type { AuditEvent } from '../audit/events.ts'
 import { systemClock } from '../base/clock.ts'
+import { KNOWN_FOR_MS } from '../base/gate-limits.ts'
 import { PER_ADDRESS_SHARE } from '../base/limits.ts'
 import { createLog, type Log } from '../base/log.ts'
+import type { GateData, Pass } from '../gate/verdict.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
+import { createAdmission, type Admission } from './admission.ts'
 import { watchBackends, type Backends } from './backends.ts'
+import { livePasses } from './break-glass.ts'
+import { createConcentration, type Concentration } from './concentration.ts'
+import { databaseCompiler } from './database-compiler.ts'
+import { createDatabases, DATABASES_FOLDER, type Databases } from './databases.ts'
+import { createDelivery, type Delivery } from './delivery.ts'
+import { askResolver } from './dns-client.ts'
+import { createDnsbl, type Dnsbl } from './dnsbl.ts'
 import { takeEnvironment } from './environment.ts'
+import type { Feeds } from './feeds.ts'
+import { gatewaysOf } from './gateways.ts'
+import { createFeedsApart, compileApartAs } from './helpers.ts'
 import { putInForce, readPolicies, type InForce, type PolicySet } from './in-force.ts'
 import { createJudge, type Judge } from './judge.ts'
+import { createKnown, type Known } from './known.ts'
+import { createLateGate, type LateGate } from './late-gate.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
+import type { Policies } from '../policy/load.ts'
 import { openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
-import type { Supervisor } from './supervise.ts'
+import { StateFault } from '../state/fault.ts'
+import { frontIdentity, type Supervisor } from './supervise.ts'
 
 export type Rig = {
   log: Log
   resources: Resources
   metrics: Metrics
   sessions: SessionTable
+  admission: Admission
+  concentration: Concentration
+  known: Known
   backends: Backends
   force: InForce
+  feeds: Feeds
+  delivery: Delivery
+  databases: Databases
+  dnsbl: Dnsbl
+  lateGate: LateGate
+  /** Break-glass. */
+  passes: readonly Pass[]
   judge: Judge
   emit(event: AuditEvent): void
-  ceilings(): Ceilings
   /** Set once the fronts are started. */
   supervisor: Supervisor | null
   ticketKeys: Buffer
@@ -39,21 +66,29 @@ const TICKET_KEYS_LENGTH = 48
 /** Reads the policies, takes lock, key, store and journal, and wires the rest. Throws one line; holds nothing then. */
 export async function buildRig(file: string): Promise<Rig> {
   const environment = takeEnvironment()
-  const first = await readPolicies(file, environment)
+  const compileAs = compileApartAs()
+  const first = await readPolicies(file, environment, compileAs)
   const { log: wanted } = first.policies.postern
   const log = createLog(wanted.level, wanted.format)
   const resources = await openResources(first.policies, systemClock, log)
   try {
-    const rig = wire(log, resources)
+    const rig = wire(log, resources, first.policies, await gatewaysOf())
+    const since = systemClock.now() - KNOWN_FOR_MS
+    for (const { ip, at } of await resources.store.provenSince(since)) rig.known.proven(ip, at)
+    rig.passes = await livePasses(resources.store, systemClock.now())
     rig.force = await putInForce(first, {
       file,
       environment,
       log,
       emit: rig.emit,
+      compileAs,
+      prepare: rig.feeds.prepare,
+      databases: rig.databases,
       changed: (set) => {
         takeUp(rig, set)
       },
     })
+    rig.feeds.use(first.policies)
     rig.backends.use(rig.force.current().snapshot.backends)
     return rig
   } catch (error) {
@@ -63,15 +98,21 @@ export async function buildRig(file: string): Promise<Rig> {
 }
 
 /** Everything but the policies, which are put in when they are known to be good. */
-function wire(log: Log, resources: Resources): Rig {
+function wire(log: Log, resources: Resources, { postern }: Policies, gateways: ReadonlySet<string>): Rig {
   const { journal } = resources
   const metrics: Metrics = createMetrics({
     fronts: () => rig.supervisor?.fronts().length ?? 0,
     sessionsActive: () => rig.sessions.active().length,
     auditLagSeconds: () => journal.lagSeconds(),
     users: () => rig.users,
+    feedAges: () => ({
+      ...Object.fromEntries(rig.feeds.states().flatMap(({ name, age }) => (age === null ? [] : [[name, age]]))),
+      ...rig.databases.ages(),
+    }),
+    originConcentration: () => rig.concentration.largest(systemClock.monotonic())?.share ?? 0,
   })
-  const emit = (event: AuditEvent) => {
+  const emit = (said: AuditEvent) => {
+    const event = located(said, rig)
     metrics.observe(event)
     journal.write(event)
   }
@@ -81,17 +122,25 @@ function wire(log: Log, resources: Resources): Rig {
       broadcast(rig, { kind: 'backends', backends: backends.plans() })
     },
     emit,
+    (text) => {
+      log.warn(text)
+    },
   )
   const rig: Rig = {
     log,
     resources,
     metrics,
-    sessions: sessionTable(emit),
+    ...entrance(log, emit, gateways, () => rig),
+    ...gateParts(log, postern, emit, () => rig),
+    passes: [],
     backends,
     force: undefined as unknown as InForce,
+    feeds: createFeedsApart(log, emit, () => {
+      sendSnapshot(rig)
+    }),
+    delivery: createDelivery(() => snapshotOf(rig)),
     judge: judgeOf(resources, log, emit, () => rig),
     emit,
-    ceilings: () => ceilingsOf(rig.force.current()),
     supervisor: null,
     ticketKeys: randomBytes(TICKET_KEYS_LENGTH),
     draining: false,
@@ -109,12 +158,14 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
     policy: () => rig().force.current().login,
     emit,
     durable: () => journal.durable(),
+    fenced: (ip) => rig().lateGate.fenced(ip),
     opened: (id, { user, backend }) => {
-      rig().sessions.loggedIn(id, user, backend)
+      const ip = rig().sessions.loggedIn(id, user, backend)
+      if (ip !== null) rig().known.proven(ip, systemClock.now())
     },
     broken: (error) => {
       const text = error instanceof Error ? error.message : String(error)
-      rig().storeFault = text
+      if (error instanceof StateFault) rig().storeFault = text
       log.error(`a login could not be judged: ${text}`)
     },
     breach: (session, what) => {
@@ -128,6 +179,77 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
   })
 }
 
+/** What stands between a connection and its place. */
+function entrance(log: Log, emit: Rig['emit'], gateways: ReadonlySet<string>, rig: () => Rig) {
+  const sessions = sessionTable(emit)
+  const known = createKnown()
+  const concentration = createConcentration(gateways, (warning) => {
+    log.warn(warning)
+  })
+  const admission = createAdmission({
+    clock: systemClock,
+    sessions,
+    known,
+    concentration,
+    rates: () => rig().force.current().policies.rates,
+    ceilings: () => ceilingsOf(rig().force.current()),
+    emit,
+    evicted({ id: session, front }) {
+      const { supervisor } = rig()
+      const holder = supervisor?.fronts().find(({ id }) => id === front)
+      holder?.say({ kind: 'kill', session, reason: 'evicted' })
+    },
+  })
+  return { sessions, known, concentration, admission }
+}
+
+/** What the gate knows beyond the policies, and what of it takes its time. */
+function gateParts(
+  log: Log,
+  { state, processes }: Policies['postern'],
+  emit: Rig['emit'],
+  rig: () => Rig,
+): Pick<Rig, 'databases' | 'dnsbl' | 'lateGate'> {
+  const databases = createDatabases({
+    folder: join(state.path, DATABASES_FOLDER),
+    compile: databaseCompiler(frontIdentity(processes.user, () => undefined)),
+    clock: systemClock,
+    log,
+    emit,
+    changed: (data) => {
+      broadcast(rig(), { kind: 'gate-data', data })
+    },
+  })
+  const dnsbl = createDnsbl(askResolver, systemClock, (zone, fault) => {
+    if (fault === null) log.info(`dnsbl ${zone}: it answers again`)
+    else log.warn(`dnsbl ${zone}: ${fault}`)
+  })
+  const lateGate = createLateGate({
+    dnsbl,
+    clock: systemClock,
+    gate: () => ({ ...rig().force.current().snapshot.gate, data: gateData(rig()) }),
+    zones: () => rig().force.current().policies.dnsbl,
+  })
+  return { databases, dnsbl, lateGate }
+}
+
+/** Every line about a connection says where it comes from. */
+function located(event: AuditEvent, { databases }: Rig): AuditEvent {
+  if (!('connection' in event)) return event
+  return { ...event, connection: { ...databases.where(event.connection.ip), ...event.connection } }
+}
+
+/** What the fronts get of it. */
+export function gateData({ databases, passes }: Rig): GateData {
+  return { ...databases.tables(), passes }
+}
+
+/** The passes have changed. */
+export async function takePasses(rig: Rig): Promise<void> {
+  rig.passes = await livePasses(rig.resources.store, systemClock.now())
+  broadcast(rig, { kind: 'gate-data', data: { passes: rig.passes } })
+}
+
 function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {
   return {
     connections: limits.connections,
@@ -138,13 +260,19 @@ function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {
 /** New connections see the new policies; sessions go on. */
 function takeUp(rig: Rig, set: PolicySet): void {
   rig.backends.use(set.snapshot.backends)
-  broadcast(rig, { kind: 'snapshot', snapshot: snapshotOf(rig) })
+  rig.feeds.use(set.policies)
+  sendSnapshot(rig)
   void rig.backends.probeAll()
 }
 
-/** The snapshot in force, with what is known of the backends by now. */
-export function snapshotOf(rig: Rig): Snapshot {
-  return { ...rig.force.current().snapshot, backends: rig.backends.plans() }
+/** The snapshot in force, with the feeds as they came and what is known of the backends by now. */
+function snapshotOf(rig: Rig): Snapshot {
+  const { snapshot } = rig.force.current()
+  return { ...snapshot, gate: rig.feeds.gate(snapshot.gate), backends: rig.backends.plans() }
+}
+
+function sendSnapshot(rig: Rig): void {
+  for (const front of rig.supervisor?.fronts() ?? []) rig.delivery.to(front)
 }
 
 /** Says something to all fronts. */

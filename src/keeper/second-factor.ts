@@ -95,7 +95,13 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
   }
 }
 
-function demandOf({ second_factor: rules, users }: LoginPolicy, user: User | null, ip: string, now: number): Demand {
+/** Gives what a user has to bring from an address at that moment (ms since 1970). Needs the user as the store has it, or null. */
+export function demandOf(
+  { second_factor: rules, users }: LoginPolicy,
+  user: User | null,
+  ip: string,
+  now: number,
+): Demand {
   if (user?.state === 'frozen') return 'frozen'
   const enrolled = user !== null && user.enrolledAt !== null
   // Without a roster nobody could say who exists: then it is all, whatever the file says.

@@ -1,7 +1,8 @@
 /** The keeper's table of connections: who holds which place, what is fixed about each, and how each one ended. */
 import { randomBytes } from 'node:crypto'
 import type { AuditEvent, ConnectionFacts, Ending, SessionCounts, TlsFacts } from '../audit/events.ts'
-import type { AdmitAnswer, FromFront } from './messages.ts'
+import type { FromFront } from './messages.ts'
+import { createWaiting, type Waiting } from './waiting.ts'
 
 type Admit = Extract<FromFront, { kind: 'admit' }>
 
@@ -17,50 +18,59 @@ export type Session = {
   told: boolean
   /** When the login that is under way was asked for, on the monotonic clock. */
   askedAt: number
+  /** It was told to end, to make room: its place is another's already. */
+  leaving: boolean
 }
 
 export type Ceilings = { connections: number; perAddress: number }
 
 export type SessionTable = {
-  admit(front: number, message: Admit, ceilings: Ceilings): AdmitAnswer
+  /** Gives a place to a connection of `network`, or the ceiling that stands against it. */
+  admit(front: number, message: Admit, network: string, ceilings: Ceilings): { id: string } | { full: string }
+  /** Those that have not logged in. */
+  waiting: Pick<Waiting, 'at' | 'within' | 'busiest'>
+  /** Takes the place of a connection away, and gives it to be told to end; null when it is gone. */
+  evict(id: string): Session | null
   /** `gone`: closed meanwhile. `foreign`: another front's; no honest front names it. */
   of(front: number, id: string): Session | 'gone' | 'foreign'
   /** False when TLS facts were fixed before: the front is not honest. */
   secure(session: Session, tls: TlsFacts, client: string): boolean
-  loggedIn(id: string, user: string, backend: string): void
+  /** Gives the address that logged in; null when the connection is gone, or was logged in before. */
+  loggedIn(id: string, user: string, backend: string): string | null
   /** The front that holds it, or null. */
   frontOf(id: string): number | null
   close(session: Session, reason: Ending, counts: SessionCounts | null): void
   /** All sessions that a lost front held. */
   heldBy(front: number): Session[]
   active(): Session[]
+  /** Connections that hold a place. */
   size(): number
 }
 
-/** Needs the audit's mouth. The table never holds more than `ceilings.connections` entries. */
+/** Needs the audit's mouth. The table never holds more than `ceilings.connections` entries, and those that were told to leave. */
 export function sessionTable(emit: (event: AuditEvent) => void): SessionTable {
   const table = new Map<string, Session>()
-  const waitingAt = new Map<string, number>()
-
-  const forgetWaiting = ({ facts: { ip } }: Session) => {
-    const left = (waitingAt.get(ip) ?? 1) - 1
-    if (left <= 0) waitingAt.delete(ip)
-    else waitingAt.set(ip, left)
-  }
+  const waiting = createWaiting()
+  let leaving = 0
 
   return {
-    admit(front, { listener, ip, port }, ceilings) {
-      const rule = full(table.size, waitingAt.get(ip) ?? 0, ceilings)
-      if (rule !== null) {
-        const by = { file: 'postern.yaml', line: 0, rule }
-        emit({ stream: 'access', action: 'connection-denied', connection: { listener, ip, port }, by })
-        return { say: 'denied' }
-      }
+    admit(front, { listener, ip, port }, network, ceilings) {
+      const rule = full(table.size - leaving, waiting.at(ip), ceilings)
+      if (rule !== null) return { full: rule }
       const id = randomBytes(12).toString('hex')
       const facts = { session: id, listener, ip, port }
-      table.set(id, { id, front, facts, client: null, login: null, told: false, askedAt: 0 })
-      waitingAt.set(ip, (waitingAt.get(ip) ?? 0) + 1)
-      return { say: 'admitted', session: id }
+      table.set(id, { id, front, facts, client: null, login: null, told: false, askedAt: 0, leaving: false })
+      waiting.enter({ id, ip, network })
+      return { id }
+    },
+    waiting,
+    evict(id) {
+      const session = table.get(id)
+      if (session === undefined || session.leaving || session.login !== null) return null
+      session.leaving = true
+      leaving += 1
+      waiting.leave(id)
+      return session
     },
     of(front, id) {
       const session = table.get(id)
@@ -76,24 +86,26 @@ export function sessionTable(emit: (event: AuditEvent) => void): SessionTable {
     frontOf: (id) => table.get(id)?.front ?? null,
     loggedIn(id, user, backend) {
       const session = table.get(id)
-      if (session === undefined || session.login !== null) return
+      if (session === undefined || session.login !== null) return null
       session.login = { user, backend, since: Date.now() }
-      forgetWaiting(session)
+      waiting.leave(id)
+      return session.facts.ip
     },
     close(session, reason, counts) {
       if (!table.delete(session.id)) return
+      if (session.leaving) leaving -= 1
+      waiting.leave(session.id)
       const { facts: connection, login } = session
       if (login !== null) {
         const { user, backend } = login
         emit({ stream: 'session', action: 'session-closed', connection, user, backend, counts, reason })
         return
       }
-      forgetWaiting(session)
       if (!session.told) emit({ stream: 'access', action: 'connection-closed', connection, reason })
     },
     heldBy: (front) => [...table.values()].filter((session) => session.front === front),
     active: () => [...table.values()].filter(({ login }) => login !== null),
-    size: () => table.size,
+    size: () => table.size - leaving,
   }
 }
 

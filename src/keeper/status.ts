@@ -2,6 +2,9 @@
 import type { Readiness } from '../admin/admin.ts'
 import type { JournalState } from '../audit/journal.ts'
 import type { BackendState } from './backends.ts'
+import type { FeedState } from './feed-state.ts'
+import type { Pass } from '../gate/verdict.ts'
+import type { DatabaseState } from './databases.ts'
 import type { PolicySet } from './in-force.ts'
 
 /** Times are ISO 8601, ages and lags seconds. */
@@ -9,6 +12,8 @@ export type Status = {
   healthy: boolean
   state: Readiness['at']
   reasons: string[]
+  /** What somebody ought to know, though all is well. */
+  warnings: string[]
   version: string
   fronts: { running: number; wanted: number }
   sessions: number
@@ -16,9 +21,16 @@ export type Status = {
   backends: BackendState[]
   policies: { generation: number; loaded_at: string; age: number; faults: string[] }
   certificates: { name: string; expires: string; names: string[] }[]
-  feeds: never[]
+  feeds: FeedState[]
+  databases: DatabaseState[]
+  /** Zones of DNS lists; `fault` null while they answer. */
+  dnsbl: ZoneState[]
+  /** Break-glass. */
+  passes: { network: string; until: string; reason: string }[]
   audit: { state: JournalState['at']; lag: number }
 }
+
+type ZoneState = { zone: string; fault: string | null }
 
 /** What status and readiness are made of. */
 export type Vitals = {
@@ -31,30 +43,46 @@ export type Vitals = {
   faults: readonly string[]
   journal: { state: JournalState; lag: number }
   draining: boolean
+  feeds: FeedState[]
   /** Why the store cannot be used, or null. */
   store: string | null
+  warnings: string[]
+  databases: DatabaseState[]
+  zones: ZoneState[]
+  passes: readonly Pass[]
 }
 
 /** `down` when nobody can log in here; `degraded` when somebody ought to look. */
 export function readinessOf(vitals: Vitals): Readiness {
-  const { fronts, backends, journal, draining, store, faults, set } = vitals
+  const { fronts, backends, journal, draining, store, faults, set, feeds, databases, zones } = vitals
   const down = [
     ...(draining ? ['draining'] : []),
     ...(fronts.running === 0 ? ['no front runs'] : []),
     ...(journal.state.at === 'failing' ? [`audit: ${journal.state.reason}`] : []),
     ...(store === null ? [] : [`store: ${store}`]),
     ...(backends.length > 0 && backends.every(({ up }) => up === false) ? ['no backend answers'] : []),
+    ...feeds
+      .filter(({ blocks }) => blocks)
+      .map(
+        ({ name, failed }) =>
+          `feed ${name} has no list, and everybody is refused for it: ${failed ?? 'not fetched yet'}`,
+      ),
   ]
   if (down.length > 0) return { at: 'down', reasons: down }
   const { certificates, postern } = set.policies
   const soon = certificates.filter(({ notAfter }) => notAfter - Date.now() < postern.tls.warn_before_expiry)
   const degraded = [
+    ...feeds
+      .filter(({ state }) => state !== 'good')
+      .map(({ name, state, failed }) => `feed ${name} is ${state}: ${failed ?? 'not fetched yet'}`),
     ...(fronts.running < fronts.wanted ? [`${fronts.running} of ${fronts.wanted} fronts run`] : []),
     ...backends
       .filter(({ up }) => up === false)
       .map(({ backend, address, detail }) => `backend ${backend} at ${address}: ${detail}`),
     ...(faults.length > 0 ? [`policies on disk are refused: ${faults[0] ?? ''}`] : []),
     ...set.policies.rejected.map(({ reason }) => reason),
+    ...databases.flatMap(({ feed, fault }) => (fault === null ? [] : [`${feed}: ${fault}`])),
+    ...zones.flatMap(({ zone, fault }) => (fault === null ? [] : [`dnsbl ${zone}: ${fault}`])),
     ...soon.map(
       ({ name, notAfter }) => `certificate ${name} runs out on ${new Date(notAfter).toISOString().slice(0, 10)}`,
     ),
@@ -70,6 +98,7 @@ export function statusOf(vitals: Vitals): Status {
     healthy: readiness.at === 'ready',
     state: readiness.at,
     reasons: readiness.at === 'ready' ? [] : readiness.reasons,
+    warnings: vitals.warnings,
     version: vitals.version,
     fronts: vitals.fronts,
     sessions: vitals.sessions,
@@ -86,7 +115,16 @@ export function statusOf(vitals: Vitals): Status {
       expires: new Date(notAfter).toISOString(),
       names: serverNames,
     })),
-    feeds: [],
+    feeds: vitals.feeds,
+    databases: vitals.databases,
+    dnsbl: vitals.zones,
+    passes: vitals.passes
+      .filter(({ until }) => Date.now() < until)
+      .map(({ range, until, reason }) => ({
+        network: range.text,
+        until: new Date(until).toISOString(),
+        reason,
+      })),
     audit: { state: journal.state.at, lag: journal.lag },
   }
 }

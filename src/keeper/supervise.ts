@@ -11,6 +11,8 @@ export type Front = {
   id: number
   pid: number
   say(message: FromKeeper): void
+  /** Resolves when the line has taken the message: whoever has much to say waits for it. Rejects when the line is broken. */
+  pass(message: FromKeeper): Promise<void>
   /** Ends it at once: it broke the protocol, or the time to drain is over. */
   kill(why: string): void
 }
@@ -84,6 +86,11 @@ export function supervise({ count, identity, allowed, events, log, program }: Su
       say: (message) => {
         if (worker.isConnected()) worker.send(message)
       },
+      pass: (message) =>
+        new Promise((resolve, reject) => {
+          if (!worker.isConnected()) reject(new Error('the line is broken'))
+          else worker.send(message, undefined, undefined, (error) => (error === null ? resolve() : reject(error)))
+        }),
       kill: (why) => {
         log.error({ front: front.id, why }, 'front killed')
         worker.process.kill('SIGKILL')
@@ -134,12 +141,27 @@ function guardBinding(worker: Worker, allowed: () => Allowed[], refused: (asked:
   if (inner.length === 0) throw new Error('node:cluster has changed: its requests cannot be guarded')
   worker.process.removeAllListeners('internalMessage')
   worker.process.on('internalMessage' as never, (message: Query, handle: unknown) => {
+    if (isOutOfTurn(worker, message)) {
+      ;(handle as { close(): void } | undefined)?.close()
+      refused('a handle out of turn')
+      return
+    }
     if (message.cmd === 'NODE_CLUSTER' && message.act === 'queryServer' && !isAllowed(message, allowed())) {
       refused(`${String(message.address)}:${String(message.port)}`)
       return
     }
     for (const listener of inner) listener.call(worker.process, message, handle)
   })
+}
+
+/**
+ * Attack: an acknowledgement of a handle that was never sent fails an assertion inside Node and ends the parent; handles that a
+ * front sends pile up in the parent until it has no descriptor left. Node keeps the handles under way in `_handleQueue`.
+ */
+function isOutOfTurn(worker: Worker, { cmd }: Query): boolean {
+  if (cmd === 'NODE_HANDLE') return true
+  const underWay = (worker.process as { _handleQueue?: unknown })._handleQueue
+  return (cmd === 'NODE_HANDLE_ACK' || cmd === 'NODE_HANDLE_NACK') && !Array.isArray(underWay)
 }
 
 function isAllowed(query: Query, allowed: Allowed[]): boolean {

@@ -42,9 +42,10 @@ export type LoginState = { facts: Facts } & (
 
 /**
  * `welcome`: `words` are the old server's as they came; they are cleaned here. `trouble`: nobody judged, or the maildrop is busy;
- * `line` is the whole reply, made of clean words, CRLF included.
+ * `line` is the whole reply, made of clean words, CRLF included. `deny`: the gate shuts the address out, whoever logs in.
  */
-export type LoginVerdict = { say: 'welcome'; words: string } | { say: 'refuse' } | { say: 'trouble'; line: string }
+export type LoginVerdict =
+  { say: 'welcome'; words: string } | { say: 'refuse' } | { say: 'deny' } | { say: 'trouble'; line: string }
 
 export type LineInput =
   | { on: 'command'; command: Command }
@@ -170,6 +171,9 @@ function judged(facts: Facts, verdict: LoginVerdict): Step {
     }
     case 'trouble':
       return open(facts, verdict.line)
+    case 'deny':
+      // Said before anything of the login was looked at, so it tells nothing of the user; [AUTH] would blame the password.
+      return close(facts, say.DENIED, 'denied')
     default:
       return never(verdict)
   }

@@ -17,6 +17,10 @@ export type Readings = {
   auditLagSeconds(): number
   /** How many users are in each state, such as `{ enrolled: 12, pending: 3 }`. */
   users(): Record<string, number>
+  /** Seconds since each feed of reputation.yaml was last confirmed. */
+  feedAges(): Record<string, number>
+  /** What part of the connections one private or gateway address makes, 0 to 1. */
+  originConcentration(): number
 }
 
 export type Metrics = {
@@ -70,7 +74,8 @@ export function createMetrics(readings: Readings): Metrics {
 type Parts = ReturnType<typeof eventMetrics>
 
 function eventMetrics(registry: Registry) {
-  const connections = 'Connections by how they ended or got on: denied, tls-failed, closed (before login), session'
+  const connections =
+    'Connections by how they ended or got on: denied, violation, tls-failed, closed (before login), session'
   return {
     connections: counter(registry, 'postern_connections_total', connections, ['listener', 'result']),
     denied: counter(registry, 'postern_denied_total', 'Connections denied, by rule', ['rule']),
@@ -92,14 +97,15 @@ function observe(to: Parts, event: AuditEvent): void {
   switch (event.action) {
     case 'connection-denied':
       to.denied.inc({ rule: to.rule(event.by.rule) }, event.count ?? 1)
-      to.connections.inc({ listener: to.listener(event.connection.listener), result: 'denied' }, event.count ?? 1)
+      return countAs('denied', to, event)
+    case 'protocol-violation':
+      // One that was admitted is counted by its end.
+      if (event.connection.session === undefined) countAs('violation', to, event)
       return
     case 'tls-failed':
-      to.connections.inc({ listener: to.listener(event.connection.listener), result: 'tls-failed' }, event.count ?? 1)
-      return
+      return countAs('tls-failed', to, event)
     case 'connection-closed':
-      to.connections.inc({ listener: to.listener(event.connection.listener), result: 'closed' }, event.count ?? 1)
-      return
+      return countAs('closed', to, event)
     case 'session-opened':
       to.connections.inc({ listener: to.listener(event.connection.listener), result: 'session' })
       return
@@ -126,6 +132,10 @@ function observe(to: Parts, event: AuditEvent): void {
   }
 }
 
+function countAs(result: string, to: Parts, event: Extract<AuditEvent, { stream: 'access' }>): void {
+  to.connections.inc({ listener: to.listener(event.connection.listener), result }, event.count ?? 1)
+}
+
 function histograms(registry: Registry) {
   const of = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name, help, buckets, registers: [registry] })
@@ -144,16 +154,14 @@ function gauges(registry: Registry, readings: Readings): void {
   read(registry, 'postern_fronts', 'Front processes that run', readings.fronts)
   read(registry, 'postern_sessions_active', 'Sessions that are open', readings.sessionsActive)
   read(registry, 'postern_audit_lag_seconds', 'Age of the oldest audit line not on disk', readings.auditLagSeconds)
-  const users: Gauge = new Gauge({
-    name: 'postern_users',
-    help: 'Users by state',
-    labelNames: ['state'],
-    registers: [registry],
-    collect() {
-      users.reset()
-      for (const [state, count] of Object.entries(readings.users())) users.set({ state }, count)
-    },
-  })
+  readEach(registry, 'postern_users', 'Users by state', 'state', readings.users)
+  readEach(registry, 'postern_feed_age_seconds', 'Since a feed was last confirmed', 'feed', readings.feedAges)
+  read(
+    registry,
+    'postern_origin_concentration',
+    'Part of the connections that one private or gateway address makes; over 0.5 the real addresses are being lost',
+    readings.originConcentration,
+  )
 }
 
 /** The keeper's own, as process exporters name them. */
@@ -191,6 +199,25 @@ function read(registry: Registry, name: string, help: string, value: () => numbe
     registers: [registry],
     collect() {
       made.set(value())
+    },
+  })
+}
+
+function readEach(
+  registry: Registry,
+  name: string,
+  help: string,
+  label: string,
+  values: () => Record<string, number>,
+): void {
+  const made: Gauge = new Gauge({
+    name,
+    help,
+    labelNames: [label],
+    registers: [registry],
+    collect() {
+      made.reset()
+      for (const [one, value] of Object.entries(values())) made.set({ [label]: one }, value)
     },
   })
 }

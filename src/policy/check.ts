@@ -11,21 +11,36 @@ export type Checked = { faults: string[]; warnings: string[] }
 /** Gives the addresses of a host name; throws when there are none. */
 export type Resolve = (host: string) => Promise<readonly string[]>
 
-/** Needs what {@link loadPolicies} needs, and a resolver; gives all faults and warnings as lines. */
+const NOTHING: Checked = { faults: [], warnings: [] }
+
+/**
+ * Needs what {@link loadPolicies} needs, and a resolver; gives all faults and warnings as lines. `besides` looks at
+ * policies that hold no fault for what takes more than reading.
+ */
 export async function checkPolicies(
   file: string,
   environment: Environment,
   resolve: Resolve,
-  options: LoadOptions = {},
+  options: LoadOptions & { besides?: (policies: Policies) => Promise<Checked> } = {},
 ): Promise<Checked> {
   const loaded = await loadPolicies(file, environment, options)
   if (!loaded.ok) return { faults: loaded.faults, warnings: loaded.warnings }
-  const { faults, warnings } = await resolveBackends(loaded.policies, resolve)
-  return { faults, warnings: [...loaded.warnings, ...warnings] }
+  const parts = [await resolveBackends(loaded.policies, resolve), (await options.besides?.(loaded.policies)) ?? NOTHING]
+  return {
+    faults: parts.flatMap(({ faults }) => faults),
+    warnings: [...loaded.warnings, ...parts.flatMap(({ warnings }) => warnings)],
+  }
 }
 
-/** A backend that cannot be resolved is a fault; one that is reached in plain text over public networks a warning. */
-export async function resolveBackends({ postern, tell }: Policies, resolve: Resolve): Promise<Checked> {
+/**
+ * A backend that cannot be resolved is a fault; one that is reached in plain text over public networks a warning. `inForce` are
+ * hosts that could be resolved before: a resolver that is down for a while must not keep a new certificate or a new denial out.
+ */
+export async function resolveBackends(
+  { postern, tell }: Policies,
+  resolve: Resolve,
+  inForce: ReadonlySet<string> = new Set(),
+): Promise<Checked> {
   const found: Checked = { faults: [], warnings: [] }
   const named = postern.backends.flatMap((backend, i) =>
     backend.addresses.flatMap(({ host }, j) =>
@@ -39,9 +54,8 @@ export async function resolveBackends({ postern, tell }: Policies, resolve: Reso
       const addresses = await within(RESOLVE_DEADLINE_MS, `resolving ${host}`, resolve(host)).catch(() => [])
       const exposed = addresses.find(isExposed)
       if (addresses.length === 0) {
-        found.faults.push(
-          tell('postern.yaml', path, 'cannot be resolved; check the name and the resolver of this machine'),
-        )
+        const list = inForce.has(host) ? found.warnings : found.faults
+        list.push(tell('postern.yaml', path, 'cannot be resolved; check the name and the resolver of this machine'))
       } else if (plain && exposed !== undefined) {
         const remark = plainTextRemark(path, exposed)
         found.warnings.push(tell('postern.yaml', path, remark.message))

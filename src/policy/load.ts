@@ -4,29 +4,29 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import type { z } from 'zod'
 import { writeDay } from '../base/day.ts'
 import { LIST_FILE_MAX, POLICY_FILE_MAX } from '../base/limits.ts'
-import type { CompiledGate } from '../gate/verdict.ts'
+import type { RuleAt } from '../audit/events.ts'
+import { type Compile, workHere } from '../compiler/job.ts'
 import { type Certificate, loadCertificate } from './certificates.ts'
 import type { Environment } from './environment.ts'
 import { examine, sentence } from './examine.ts'
 import { type Finding, render, START } from './findings.ts'
-import { loadNetworks } from './lists.ts'
+import { type GatePolicies, type GateTools, loadGateFiles } from './gate-files.ts'
 import type { PolicyName } from './not-yet.ts'
 import type { PolicyFile } from './read-file.ts'
-import { type Reading, startReading } from './reading.ts'
+import { type Opened, type Reading, startReading } from './reading.ts'
 import { parseRoster } from './roster.ts'
-import { type Login, loginSchema, networksSchema, type Postern, posternSchema, type SchemaContext } from './schema.ts'
+import { type Login, loginSchema, type Postern, posternSchema, type SchemaContext } from './schema.ts'
 import { loginSense, posternSense, type Remarks } from './sense.ts'
-import { type Path, readYaml, type YamlFile } from './yaml-file.ts'
+import { type Path, readYaml } from './yaml-file.ts'
 
-/** A set of policies without a fault. */
-export type Policies = {
+/** A set of policies without a fault. A check that `checks` does not name is null. */
+export type Policies = GatePolicies & {
   /** Where postern.yaml lies, absolute. */
   folder: string
   postern: Postern
   login: Login
   /** Every spelling of every user in plain form, to the canonical name; null when login.yaml names no roster. */
   roster: ReadonlyMap<string, string> | null
-  networks: CompiledGate['networks']
   certificates: Certificate[]
   /** Pairs on disk that do not fit, where the last good pair goes on. Only with `lastGood`. */
   rejected: { name: string; reason: string }[]
@@ -34,6 +34,8 @@ export type Policies = {
   variables: string[]
   /** Where a key stands, as `file:line:column`, with what is written there. For messages about values. */
   tell: (file: PolicyName, path: Path, message: string) => string
+  /** A rule of postern.yaml with the line that its key stands on. */
+  ruleAt: (rule: string, path: Path) => RuleAt
 }
 
 /** Faults and warnings are lines `file:line:column: message`. `files` are all that were read or looked for. */
@@ -43,18 +45,21 @@ export type Loaded =
 
 /**
  * `lastGood`: the pairs in force. With it, a pair on disk that does not fit is no fault: the one in force goes on.
- * Without it, as at start, it is one.
+ * Without it, as at start, it is one. `compileAs`: who parses the lists, given the user that helpers run as; without it this
+ * process does.
  */
-export type LoadOptions = { now?: number; lastGood?: readonly Certificate[] }
-
-type Opened = { name: string; file: YamlFile }
+export type LoadOptions = {
+  now?: number
+  lastGood?: readonly Certificate[]
+  compileAs?: (user: string) => Compile
+}
 
 /**
  * Needs postern.yaml as the operator named it, and the environment for `${NAME}`. Reads it and all that it leads to: the
  * other policy files beside it, lists, the roster, certificates and keys. Collects every fault; throws none.
  */
 export async function loadPolicies(file: string, environment: Environment, options: LoadOptions = {}): Promise<Loaded> {
-  const reading = startReading(file, environment, options.now ?? Date.now())
+  const reading = startReading(file, environment, options.now ?? Date.now(), workHere)
   await lookAtFolder(reading, file)
   const opened = await openAll(reading, resolve(file))
   const postern = opened.postern && examineFile(reading, opened.postern, 'postern.yaml', posternSchema)
@@ -72,7 +77,9 @@ export async function loadPolicies(file: string, environment: Environment, optio
   }
   if (opened.login && login) add(reading, opened.login, loginSense(login))
   const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
-  const networks = await loadGate(reading, opened.postern, postern ?? null)
+  if (options.compileAs && postern) reading.compile = options.compileAs(postern.processes.user)
+  const tools = gateTools(reading, opened.postern, postern)
+  const { opened: gateFiles, ...gate } = await loadGateFiles(tools, login, postern?.state.path ?? null)
 
   const files = reading.reader.files()
   const warnings = render(reading.findings.warnings)
@@ -80,8 +87,15 @@ export async function loadPolicies(file: string, environment: Environment, optio
     return { ok: false, faults: render(reading.findings.faults), warnings, files }
   }
   const variables = [...reading.variables]
-  const tell = teller({ 'postern.yaml': opened.postern, 'login.yaml': opened.login })
-  const policies = { folder: reading.folder, postern, login, roster, networks, certificates, rejected, variables, tell }
+  const tell = teller({
+    'postern.yaml': opened.postern,
+    'login.yaml': opened.login,
+    'geofence.yaml': gateFiles.geofence,
+    'reputation.yaml': gateFiles.reputation,
+  })
+  const ruleAt = placer(opened.postern)
+  const read = { folder: reading.folder, postern, login, roster, certificates, rejected, variables }
+  const policies = { ...read, ...gate, tell, ruleAt }
   return { ok: true, policies, warnings, files }
 }
 
@@ -183,16 +197,21 @@ async function loadRoster(
 }
 
 /** A check that is named and whose file is missing would be a gate that stands open. */
-async function loadGate(
-  reading: Reading,
-  opened: Opened | null,
-  postern: Postern | null,
-): Promise<Policies['networks']> {
-  if (postern !== null && !postern.checks.includes('networks')) return null
-  const path = join(reading.folder, 'networks.yaml')
-  const networks = await open(reading, path, `\`checks\` of ${opened?.name ?? 'postern.yaml'} names it`)
-  const value = networks && examineFile(reading, networks, 'networks.yaml', networksSchema)
-  return value && loadNetworks(reading, networks.file, networks.name, value)
+function gateTools(reading: Reading, by: Opened | null, postern: Postern | null): GateTools {
+  return {
+    reading,
+    add: (opened, remarks) => {
+      add(reading, opened, remarks)
+    },
+    open: async (check, schema) => {
+      // With faults in postern.yaml networks are looked at all the same, so that theirs are told too.
+      if (!(postern?.checks ?? ['networks']).includes(check)) return null
+      const path = join(reading.folder, `${check}.yaml`)
+      const opened = await open(reading, path, `\`checks\` of ${by?.name ?? 'postern.yaml'} names it`)
+      const value = opened && examineFile(reading, opened, `${check}.yaml`, schema)
+      return opened === null || value === null ? null : { opened, value }
+    },
+  }
 }
 
 /** A backup or a thief that gets the state must not get the key to it along with it. */
@@ -236,6 +255,10 @@ async function lookAtFolder(reading: Reading, file: string): Promise<void> {
     reading.shown(resolve(file)),
     `the folder ${shown} can be written by others than its owner; chmod go-w ${shown}`,
   )
+}
+
+function placer(opened: Opened | null): Policies['ruleAt'] {
+  return (rule, path) => ({ file: 'postern.yaml', line: opened?.file.place(path).line ?? 0, rule })
 }
 
 function teller(opened: Partial<Record<PolicyName, Opened | null>>): Policies['tell'] {

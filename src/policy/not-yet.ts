@@ -1,7 +1,8 @@
 /** What the contract has a place for and this version does not do. Building one of these deletes its row. */
 import type { Path } from './yaml-file.ts'
 
-export type PolicyName = 'postern.yaml' | 'login.yaml' | 'networks.yaml'
+export type PolicyName =
+  'postern.yaml' | 'login.yaml' | 'networks.yaml' | 'reputation.yaml' | 'geofence.yaml' | 'rates.yaml'
 
 /**
  * `at`: the key, `*` for each item of a list. `built`: the values that work today, as they are written; an empty list
@@ -12,25 +13,21 @@ type Row = { file: PolicyName; at: string; built: readonly unknown[] }
 const ROWS: readonly Row[] = [
   { file: 'postern.yaml', at: 'listeners.*.tls', built: ['implicit'] },
   { file: 'postern.yaml', at: 'listeners.*.client_certificates', built: ['off'] },
-  { file: 'postern.yaml', at: 'listeners.*.proxy_protocol_from', built: [[]] },
   { file: 'postern.yaml', at: 'tls.client_ca', built: [null] },
   { file: 'postern.yaml', at: 'backends.*.tls', built: ['off'] },
   { file: 'postern.yaml', at: 'backends.*.auth', built: ['auto', 'user', 'apop'] },
-  { file: 'postern.yaml', at: 'backends.*.proxy_protocol', built: ['off'] },
-  { file: 'postern.yaml', at: 'backends.*.xclient', built: ['off'] },
-  { file: 'postern.yaml', at: 'checks.*', built: ['networks'] },
   { file: 'postern.yaml', at: 'state.store', built: ['sqlite'] },
   { file: 'postern.yaml', at: 'audit.rotate.every', built: ['1d'] },
   { file: 'postern.yaml', at: 'audit.rotate.size', built: ['100MiB'] },
   { file: 'postern.yaml', at: 'audit.messages', built: ['off'] },
   { file: 'postern.yaml', at: 'audit.dovecot_log', built: [null] },
   { file: 'postern.yaml', at: 'audit.forward', built: [[]] },
+  { file: 'reputation.yaml', at: 'crowdsec', built: [null] },
   { file: 'login.yaml', at: 'failures.per_user', built: [] },
   { file: 'login.yaml', at: 'failures.per_address', built: [] },
   { file: 'login.yaml', at: 'failures.per_network', built: [] },
   { file: 'login.yaml', at: 'failures.per_user_everywhere', built: [] },
   { file: 'login.yaml', at: 'rules', built: [[]] },
-  { file: 'login.yaml', at: 'exceptions', built: [[]] },
 ]
 
 const METHOD = 'totp'

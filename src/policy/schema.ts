@@ -4,6 +4,7 @@
  * all the same, and refused by `not-yet.ts`.
  */
 import { z } from 'zod'
+import { isCountry, meantCountry } from '../base/country.ts'
 import { LIST_FILES_MAX, TOTP_WINDOW_MAX } from '../base/limits.ts'
 import { faulty, parsed, type Parsed } from '../base/parsed.ts'
 import { Secret } from '../base/secret.ts'
@@ -37,12 +38,15 @@ export type MasterKey = { from: 'file'; path: string } | { from: 'environment'; 
 
 const prefixLength = { ipv4: count(0, 32), ipv6: count(0, 128) }
 const busy = ['\\b(maildrop|mailbox)\\b.*\\b(lock(ed)?|in use|busy)\\b']
-const country = leaf('write country codes such as [DE, FR]', (value): Parsed<string> =>
-  /^[A-Z]{2}$/.test(String(value))
-    ? parsed(String(value))
-    : faulty('is no country code; write it like DE (ISO 3166-1)'),
-)
-const countries = section({
+const country = leaf('write country codes such as [DE, FR]', (value): Parsed<string> => {
+  const code = String(value)
+  if (isCountry(code)) return parsed(code)
+  const meant = meantCountry(code)
+  return faulty(`is no country code of ISO 3166-1; ${meant === null ? 'write it like DE' : `did you mean ${meant}?`}`)
+})
+
+/** Countries that may, or may not. */
+export const countries = section({
   allow: list(country, 'name a country or leave allow out', 1).optional(),
   deny: list(country, 'name countries').optional(),
 })

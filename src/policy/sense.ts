@@ -11,6 +11,8 @@ export type Remarks = { faults: Remark[]; warnings: Remark[] }
 /** RFC 1939, 3: an autologout timer must be of at least ten minutes. */
 const IDLE_LEAST_MS = 600_000
 
+const EVERYBODY = ['0.0.0.0/0', '0.0.0.0-255.255.255.255', '::/0']
+
 /** Needs postern.yaml as examined. */
 export function posternSense(postern: Postern): Remarks {
   const names = postern.listeners.map((listener) => listener.name)
@@ -26,11 +28,16 @@ export function posternSense(postern: Postern): Remarks {
         'names two backends',
       ),
       ...unguardedAdmin(postern.admin),
+      ...tooLong(postern.state.path),
     ],
     warnings: [
       ...(idle ? [{ path: ['limits', 'idle_time'], message: 'is shorter than the 10m that RFC 1939 asks for' }] : []),
       ...unreachable(postern.backends),
       ...plainText(postern),
+      ...everybodysWord(postern.listeners),
+      ...postern.backends.flatMap((backend, i) =>
+        backend.xclient && backend.proxy_protocol !== 'off' ? [toldTwice(i)] : [],
+      ),
     ],
   }
 }
@@ -39,8 +46,7 @@ export function posternSense(postern: Postern): Remarks {
 export function loginSense(login: Login): Remarks {
   const { second_factor: factor, users, trusted_device: device } = login
   const enrolled = factor.required_for === 'enrolled'
-  const all = ['0.0.0.0/0', '0.0.0.0-255.255.255.255', '::/0']
-  const wide = factor.not_required_from.flatMap((range, i) => (all.includes(range.text) ? [i] : []))
+  const wide = factor.not_required_from.flatMap((range, i) => (EVERYBODY.includes(range.text) ? [i] : []))
   const loose = device.for !== null && (device.same_network.ipv4 < 16 || device.same_network.ipv6 < 32)
   return {
     faults:
@@ -84,6 +90,22 @@ export function plainTextRemark(path: Path, found?: string): Remark {
   return { path, message: `${where} beyond private networks, and \`tls: off\` sends passwords there in plain text` }
 }
 
+/** Whoever may send a PROXY header chooses the address that the gate judges. */
+function everybodysWord(listeners: Postern['listeners']): Remark[] {
+  return listeners.flatMap(({ proxy_protocol_from: from }, i) =>
+    from.flatMap(({ text }, j) =>
+      EVERYBODY.includes(text)
+        ? [{ path: ['listeners', i, 'proxy_protocol_from', j], message: 'is everybody: anyone can claim any address' }]
+        : [],
+    ),
+  )
+}
+
+/** Dovecot offers XCLIENT to those it trusts by the address it sees, which after a PROXY header is the client's. */
+function toldTwice(i: number): Remark {
+  return { path: ['backends', i, 'xclient'], message: 'says what `proxy_protocol` says already; keep one of them' }
+}
+
 function plainText(postern: Postern): Remark[] {
   return postern.backends.flatMap((backend, i) =>
     backend.addresses.flatMap(({ host }, j) =>
@@ -100,6 +122,15 @@ function unguardedAdmin(admin: Postern['admin']): Remark[] {
   const address = parseAddress(admin.listen.host)
   const isHere = address === null ? admin.listen.host === 'localhost' : isLoopback(address)
   return isHere ? [] : [{ path: ['admin', 'listen'], message: 'can be reached from elsewhere; set `admin.token`' }]
+}
+
+/** What `sun_path` of unix(7) holds besides its NUL. */
+const SOCKET_PATH_MAX = 107
+
+function tooLong(state: string): Remark[] {
+  if (Buffer.byteLength(`${state}/control.sock`) <= SOCKET_PATH_MAX) return []
+  const message = `is too long: the control socket in it may have no more than ${SOCKET_PATH_MAX} octets`
+  return [{ path: ['state', 'path'], message }]
 }
 
 function unreachable(backends: Postern['backends']): Remark[] {

@@ -48,7 +48,8 @@ const SYNTAX: Readonly<Record<string, string>> = {
 }
 const TWICE = 'this key stands here for the second time; keep one'
 const ALIASES = 'anchors and aliases (& and *) are not taken; write the value out'
-const SECRET_KEYS: ReadonlySet<PropertyKey> = new Set(['token'])
+/** The address of a feed may hold the key to it. */
+const SECRET_KEYS: ReadonlySet<PropertyKey> = new Set(['token', 'url'])
 
 /** Needs the text of a file and the environment; gives its data with every `${NAME}` replaced, and all faults of form. */
 export function readYaml(text: string, environment: Environment): YamlFile {

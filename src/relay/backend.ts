@@ -9,6 +9,7 @@ import {
   BACKEND_BEFORE_PASSWORD_MS,
   BACKEND_CONNECT_MS,
   BACKEND_GREETING_MS,
+  BACKEND_GREETING_QUIET_MS,
   BACKEND_PROBE_MS,
   BACKEND_USER_MS,
   CAPABILITIES_MAX,
@@ -20,6 +21,7 @@ import type { BackendPlan } from '../keeper/messages.ts'
 import { isPassword, isUserName } from '../pop3/command.ts'
 import { readStatus, type Status } from '../pop3/reply.ts'
 import { conversation, dial, type Conversation, type Heard } from './conversation.ts'
+import { proxyHeader, xclientLine, type Client } from './introduction.ts'
 import { failureOf, type Cause, type Failure, type Step } from './failure.ts'
 
 /** Deadlines in milliseconds. Tests hand in short ones; `loginTimeMs` of the plan holds from the password on. */
@@ -36,6 +38,8 @@ export type LoginRequest = {
   plan: BackendPlan
   username: Buffer
   password: Buffer
+  /** Whom the old server is told about, where the plan says so. */
+  client: Client
   /** Aborts when the client goes away: the connection is closed without QUIT. */
   signal: AbortSignal
   clock?: Clock
@@ -63,7 +67,7 @@ export type BackendLogin = Proven | (Failure & { tookMs: number })
  * The caller owns the socket of a proven login, and wipes the password it handed in.
  */
 export async function loginBackend(request: LoginRequest): Promise<BackendLogin> {
-  const { plan, signal } = request
+  const { plan, signal, client } = request
   const clock = request.clock ?? systemClock
   const deadlines = { ...DEADLINES, ...request.deadlines }
   const until = clock.monotonic() + deadlines.beforePassword
@@ -82,6 +86,7 @@ export async function loginBackend(request: LoginRequest): Promise<BackendLogin>
       last = fail({ on: 'unreachable', why: `${socket} at ${host}:${port}` })
       continue
     }
+    if (plan.proxyProtocol !== 'off') socket.write(proxyHeader(plan.proxyProtocol, client))
     const talk = conversation(socket, signal)
     const result = await logIn(talk, { ...request, clock, deadlines, until })
     const leftover = talk.release()
@@ -116,8 +121,13 @@ async function logIn(talk: Conversation, request: Talk): Promise<LoggedIn | NotL
   const failed = (cause: Cause): NotLoggedIn => ({ at: 'failed', cause, tookMs: 0 })
   const before = (ms: number) => Math.max(0, Math.min(ms, until - clock.monotonic()))
 
-  const greeting = judge(await talk.hear(before(deadlines.greeting)), 'greeting', talk)
+  const greeting = judge(await hearGreeting(talk, before(deadlines.greeting)), 'greeting', talk)
   if ('on' in greeting) return failed(greeting)
+  if (plan.xclient && offersXclient(greeting.words)) {
+    talk.say(xclientLine(request.client))
+    const answer = judge(await talk.hear(before(deadlines.user)), 'user', talk)
+    if ('on' in answer) return failed(answer.on === 'refused' ? { on: 'no-xclient' } : answer)
+  }
   const timestamp = plan.auth === 'auto' || plan.auth === 'apop' ? timestampIn(greeting.words) : null
   if (plan.auth === 'apop' && timestamp === null) return failed({ on: 'no-apop' })
   if (timestamp !== null && username.length + APOP_REST > COMMAND_LINE_MAX) return failed({ on: 'unsendable' })
@@ -133,6 +143,18 @@ async function logIn(talk: Conversation, request: Talk): Promise<LoggedIn | NotL
   const tookMs = clock.monotonic() - sent
   const answer = judge(heard, 'password', talk, () => [password, proof(plan.auth, timestamp, username, password)])
   return 'on' in answer ? { at: 'failed', cause: answer, tookMs } : { at: 'proven', words: answer.words, tookMs }
+}
+
+/**
+ * ATTACK: a greeting of two lines, the second of them a moment later, passes for the answer to USER, the answer to USER for that to
+ * PASS, and so a wrong password for a right one. Nothing in the lines tells them apart, so nothing is asked before the server is quiet.
+ */
+async function hearGreeting(talk: Conversation, ms: number): Promise<Heard> {
+  const first = await talk.hear(ms)
+  if (first.heard !== 'line' || readStatus(first.line)?.ok !== true) return first
+  const more = await talk.hear(BACKEND_GREETING_QUIET_MS)
+  if (more.heard === 'late') return talk.quiet() ? first : { heard: 'garbled' }
+  return more.heard === 'line' ? { heard: 'garbled' } : more
 }
 
 /**
@@ -169,6 +191,11 @@ function echoes(line: Buffer, secrets: Buffer[]): boolean {
   return secrets.some((secret) => said.includes(secret.toString('latin1').trimEnd().toLowerCase()))
 }
 
+/** Dovecot says so to those whose word it takes: Postern's address is in its `login_trusted_networks`. */
+function offersXclient(greeting: string): boolean {
+  return /\[XCLIENT\]/.test(greeting)
+}
+
 /** RFC 1939 section 7, with the msg-id of RFC 822: a looser reading lets a man in the middle choose the digest's input (CVE-2007-1558). */
 function timestampIn(words: string): string | null {
   return /<[!-;=?A-~]+@[!-;=?A-~]+>/.exec(words)?.[0] ?? null
@@ -192,8 +219,8 @@ function plainResponse(username: Buffer, password: Buffer): Buffer {
   return Buffer.from(`${parts.toString('base64')}\r\n`)
 }
 
-/** `capabilities`: the lines of CAPA as the server sent them; null when it has no CAPA. */
-export type Probed = { at: 'up'; capabilities: string[] | null } | { at: 'down'; detail: string }
+/** `capabilities`: the lines of CAPA as the server sent them; null when it has no CAPA. `xclient`: its greeting offers that. */
+export type Probed = { at: 'up'; capabilities: string[] | null; xclient: boolean } | { at: 'down'; detail: string }
 
 /** Lines read of one CAPA reply. What is beyond CAPABILITIES_MAX is dropped; a server that never stops is down. */
 const CAPA_LINES_MAX = 1_000
@@ -203,8 +230,8 @@ const CAPA_LINES_MAX = 1_000
  * with anything of POP3, or closes at it, as some very old ones do with what they do not know. Never throws.
  */
 export async function probeBackend(
-  host: string,
-  port: number,
+  { host, port }: { host: string; port: number },
+  header: BackendPlan['proxyProtocol'],
   { deadlineMs = BACKEND_PROBE_MS, clock = systemClock }: { deadlineMs?: number; clock?: Clock } = {},
 ): Promise<Probed> {
   const until = clock.monotonic() + deadlineMs
@@ -212,14 +239,15 @@ export async function probeBackend(
   const { signal } = new AbortController()
   const socket = await dial(host, port, left(), signal)
   if (typeof socket === 'string') return { at: 'down', detail: `connect: ${socket}` }
+  if (header !== 'off') socket.write(proxyHeader(header, null))
   const talk = conversation(socket, signal)
   try {
-    const greeting = await talk.hear(left())
+    const greeting = await hearGreeting(talk, left())
     if (greeting.heard !== 'line') return { at: 'down', detail: `greeting: ${greeting.heard}` }
     const status = readStatus(greeting.line)
     if (status === null || !talk.quiet()) return { at: 'down', detail: 'greeting: garbled' }
     if (!status.ok) return { at: 'down', detail: 'greeting: -ERR' }
-    const result = await askCapabilities(talk, left)
+    const result = await askCapabilities(talk, left, offersXclient(status.words))
     if (result.at === 'up') {
       talk.say(Buffer.from('QUIT\r\n'))
       await talk.hear(left())
@@ -231,19 +259,21 @@ export async function probeBackend(
   }
 }
 
-async function askCapabilities(talk: Conversation, left: () => number): Promise<Probed> {
+async function askCapabilities(talk: Conversation, left: () => number, xclient: boolean): Promise<Probed> {
   talk.say(Buffer.from('CAPA\r\n'))
   const first = await talk.hear(left())
-  if (first.heard === 'closed') return { at: 'up', capabilities: null }
+  if (first.heard === 'closed') return { at: 'up', capabilities: null, xclient }
   const status = first.heard === 'line' ? readStatus(first.line) : null
   if (status === null) return { at: 'down', detail: `CAPA: ${first.heard === 'line' ? 'garbled' : first.heard}` }
-  if (!status.ok) return { at: 'up', capabilities: null }
+  if (!status.ok) return { at: 'up', capabilities: null, xclient }
   const lines: string[] = []
   for (let count = 0; count < CAPA_LINES_MAX; count++) {
     const heard = await talk.hear(left())
     if (heard.heard !== 'line') return { at: 'down', detail: `CAPA: ${heard.heard}` }
     const line = heard.line.toString('latin1')
-    if (line === '.') return { at: 'up', capabilities: lines }
+    if (line === '.') return { at: 'up', capabilities: lines, xclient }
+    // No capability has such a name: the answers of this server come one late.
+    if (readStatus(heard.line) !== null) return { at: 'down', detail: 'CAPA: garbled' }
     if (lines.length < CAPABILITIES_MAX && line.length <= REPLY_LINE_MAX) lines.push(line)
   }
   return { at: 'down', detail: 'CAPA: no end' }

@@ -17,6 +17,8 @@ export type Cause =
   /** Connecting failed; `why` is the system's code. */
   | { on: 'unreachable'; why: string }
   | { on: 'late' | 'closed' | 'garbled'; step: Step }
+  /** The server offered XCLIENT and did not take it. It may judge by addresses, so nobody logs in under ours. */
+  | { on: 'no-xclient' }
   /** The policy wants APOP, and the greeting offers none. */
   | { on: 'no-apop' }
   /** The name or the password cannot be written on one line. */
@@ -49,6 +51,8 @@ export function failureOf(cause: Cause, busyErrors: readonly string[]): Failure 
       return unavailable(`${cause.step}: connection closed`, cause.step !== 'password')
     case 'garbled':
       return unavailable(`${cause.step}: the answer is not POP3`, cause.step !== 'password')
+    case 'no-xclient':
+      return unavailable('XCLIENT: offered, and then refused', true)
     case 'no-apop':
       return { ...unavailable('greeting: APOP is not offered', false), level: 'error' }
     case 'unsendable':

@@ -29,18 +29,22 @@ export type MasterKey = { key: Secret; made: boolean; warnings: string[] }
  * new key opens nothing in it. Throws {@link StateFault} for a missing, unreadable or malformed file.
  */
 export function masterKeyFromFile(path: string, mayMake: boolean): MasterKey {
-  const found = readKeyFile(path)
+  const found = findMasterKey(path, mayMake)
   if (found !== null) return { ...found, made: false }
-  if (!mayMake) {
-    throw new StateFault(
-      'key',
-      `the master key file ${path} is missing, but a store made with it exists: put the key file back`,
-    )
-  }
   makeKeyFile(path)
   const made = readKeyFile(path)
   if (made === null) throw new StateFault('key', `the master key file ${path} vanished while it was made: start again`)
   return { ...made, made: true }
+}
+
+/** The same, but makes nothing: null stands for a file that would be made. */
+export function findMasterKey(path: string, mayMake: boolean): Omit<MasterKey, 'made'> | null {
+  const found = readKeyFile(path)
+  if (found !== null || mayMake) return found
+  throw new StateFault(
+    'key',
+    `the master key file ${path} is missing, but a store made with it exists: put the key file back`,
+  )
 }
 
 function decode(text: string, where: string): Secret {

@@ -17,6 +17,7 @@ export type Logins = {
   prove(proof: Proof, at: number): ProofAnswer
   trusted(user: string): Trusted[]
   last(user: string): Login[]
+  provenSince(at: number): { ip: string; at: number }[]
 }
 
 /** Needs a migrated database, and the claims in it. */
@@ -24,6 +25,7 @@ export function prepareLogins(db: DatabaseSync, claims: Claims): Logins {
   const user = db.prepare('SELECT enrolment, frozen_at FROM users WHERE name = ?')
   const trusted = db.prepare('SELECT * FROM trusted WHERE user = ? ORDER BY last_used DESC')
   const last = db.prepare('SELECT at, ip, factor, listener FROM logins WHERE user = ? ORDER BY id DESC LIMIT ?')
+  const since = db.prepare('SELECT ip, max(at) AS last FROM logins WHERE at > ? GROUP BY ip ORDER BY last')
   const refresh = db.prepare(
     'UPDATE trusted SET last_used = max(last_used, ?) WHERE user = ? AND device = ? AND mac = ?',
   )
@@ -45,6 +47,7 @@ export function prepareLogins(db: DatabaseSync, claims: Claims): Logins {
   return {
     prove,
     trusted: (name) => trusted.all(name).map(readTrusted),
+    provenSince: (at) => since.all(at).map((row) => ({ ip: text(row, 'ip'), at: whole(row, 'last') })),
     last: (name) => last.all(name, LOGINS_PER_USER).map(readLogin),
   }
 }

@@ -11,6 +11,7 @@ import { blob, text } from './rows.ts'
 import { prepareClaims } from './sqlite-claims.ts'
 import { asStateFault } from './sqlite-fault.ts'
 import { prepareLogins } from './sqlite-logins.ts'
+import { preparePasses } from './sqlite-passes.ts'
 import { migrate } from './sqlite-schema.ts'
 import { prepareUsers } from './sqlite-users.ts'
 import type { Keyring } from './secrets.ts'
@@ -71,6 +72,10 @@ function assemble(db: DatabaseSync): Store {
   const claims = prepareClaims(db)
   const logins = prepareLogins(db, claims)
   const users = prepareUsers(db)
+  const passes = preparePasses(db)
+  const beat = db.prepare(
+    `INSERT INTO facts (name, value) VALUES ('beat', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+  )
   // Async, so that whatever SQLite throws becomes a rejection, as it would from a store on another machine.
   const read = async <T>(job: () => T): Promise<T> => {
     try {
@@ -96,9 +101,14 @@ function assemble(db: DatabaseSync): Store {
       return removed
     },
     freeze: (name, frozen) => writer.write(() => users.freeze(name, frozen)),
+    tryWrite: (at) => writer.write(() => void beat.run(Buffer.from(String(at)))),
     users: () => read(users.all),
     count: () => read(users.count),
+    provenSince: (at) => read(() => logins.provenSince(at)),
     logins: (name) => read(() => logins.last(name)),
+    passes: () => read(passes.all),
+    givePass: (pass, now, most) => writer.write(() => passes.give(pass, now, most)),
+    endPass: (network) => writer.write(() => passes.end(network)),
     close() {
       if (!db.isOpen) return
       writer.close()

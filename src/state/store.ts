@@ -83,6 +83,9 @@ export type EnrolAnswer = { say: 'enrolled'; replaced: boolean; ended: string[] 
 
 export type UserRow = { name: string; state: UserState; enrolledAt: number | null; lastLogin: number | null }
 
+/** A network that passes the gate until then. `network` is in canonical form. */
+export type PassRow = { network: string; until: number; reason: string }
+
 export type Store = {
   dossier(user: string): Promise<Dossier>
   /**
@@ -101,10 +104,20 @@ export type Store = {
   /** Freezes (with a reason), or unfreezes with null. */
   freeze(user: string, frozen: { at: number; reason: string } | null): Promise<void>
   users(): Promise<UserRow[]>
+  /** Changes one row that means nothing. Rejects as a claim would: a full disk can still be read. */
+  tryWrite(at: number): Promise<void>
   /** How many users are in each state. */
   count(): Promise<Record<UserState, number>>
+  /** From where logins were proven after that time: each address once, with its last; the one proven longest ago first. */
+  provenSince(at: number): Promise<{ ip: string; at: number }[]>
   /** The last logins, newest first. */
   logins(user: string): Promise<Login[]>
+  /** All break-glass passes, also those that have run out. */
+  passes(): Promise<PassRow[]>
+  /** Gives a network its pass and forgets those that have run out. False, and nothing changes, when `most` others stand. */
+  givePass(pass: PassRow, now: number, most: number): Promise<boolean>
+  /** Gives whether there was one. */
+  endPass(network: string): Promise<boolean>
   /** Writes what is queued and lets go. */
   close(): void
 }

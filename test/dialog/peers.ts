@@ -38,13 +38,16 @@ export type ClientOptions = {
   version?: SecureVersion | 'none' | undefined
   ciphers?: string | undefined
   from?: string
+  /** What a balancer in front of it sends before all else. */
+  header?: Buffer | undefined
 }
 
 /** Connects a client, from a loopback address; without TLS when `version` is `none`. */
 export async function openClient(port: number, options: ClientOptions = {}): Promise<Client> {
-  const { version = 'TLSv1.3', ciphers, from = '127.0.0.1' } = options
+  const { version = 'TLSv1.3', ciphers, from = '127.0.0.1', header } = options
   const raw = connectPlain({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true, noDelay: true })
   raw.on('error', () => undefined)
+  if (header !== undefined) raw.write(header)
   if (version === 'none') return { socket: raw, ear: ear(raw), raw }
   const socket = connect({
     socket: raw,
@@ -94,8 +97,12 @@ export async function scriptedServer(script: OldServerScript): Promise<ScriptedS
       return
     }
     socket.write(`${script.greeting ?? '+OK old server'}\r\n`)
-    socket.once('data', (first: Buffer) => {
-      if (first.toString('latin1').startsWith('CAPA')) answerProbe(socket, script)
+    socket.on('data', function look(first: Buffer) {
+      // A health check has no client to name: this line, then CAPA, which may come with it or apart from it.
+      const words = first.toString('latin1').replace(/^PROXY UNKNOWN\r\n/, '')
+      if (words === '') return
+      socket.off('data', look)
+      if (words.startsWith('CAPA')) answerProbe(socket, script)
       else {
         logins.push({ socket, ear: ear(socket) })
         socket.emit('data', first)

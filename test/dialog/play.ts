@@ -8,11 +8,13 @@ import { openClient, scriptedServer, type Client, type ScriptedServer } from './
 import { bytesOf, type Dialogue, type Numbered } from './script.ts'
 
 /** Where a dialogue is played: whose user and which old server are its own, and from which address its clients come. */
-export type Place = { postern: Running; server: ScriptedServer; user: string; ip: string }
+export type Place = { postern: Running; server: ScriptedServer; user: string; ip: string; alone?: boolean }
 
 type Stage = Place & {
   clients: Map<number, Client>
   settings: Dialogue['settings']
+  /** Codes by their distance in steps. */
+  codes: Map<number, string>
   /** How many lines of each stream have been looked at. */
   read: Map<string, number>
 }
@@ -22,32 +24,38 @@ export const USER = 'ann@example.com'
 
 /** Tells whether a dialogue changes nothing that others would notice. */
 export function canShare({ settings, steps }: Dialogue): boolean {
-  const own = ['postern', 'login', 'networks', 'backend'].some((name) => settings[name] !== undefined)
+  const own = ['postern', 'login', 'networks', 'rates', 'backend'].some((name) => settings[name] !== undefined)
   return !own && steps.every((step) => step.do !== 'postern')
 }
 
 /** Plays a dialogue on a Postern of its own, and takes that down. */
 export async function playAlone(dialogue: Dialogue): Promise<void> {
-  const { backend, postern: over, login, networks } = dialogue.settings
-  const server = await scriptedServer(backend ?? {})
+  const server = await scriptedServer(dialogue.settings['backend'] ?? {})
+  const { postern: over, login, networks, rates } = filled(dialogue.settings, `127.0.0.1:${server.port}`)
   const postern = await startPostern({
     backendPort: server.port,
     ...(over && { postern: over }),
     ...(login && { login }),
     ...(networks && { networks }),
+    ...(rates && { rates }),
   })
   try {
     await postern.enroll(USER)
-    await play(dialogue, { postern, server, user: USER, ip: '127.0.0.1' })
+    await play(dialogue, { postern, server, user: USER, ip: '127.0.0.1', alone: true })
   } finally {
     await postern.close()
     server.close()
   }
 }
 
+/** `{backend}` stands for the address of the old server. */
+function filled(settings: Dialogue['settings'], backend: string): Dialogue['settings'] {
+  return JSON.parse(JSON.stringify(settings).replaceAll('{backend}', backend)) as Dialogue['settings']
+}
+
 /** Throws at the first step that is not as the text has it. */
 export async function play({ settings, steps }: Dialogue, place: Place): Promise<void> {
-  const stage: Stage = { ...place, clients: new Map(), settings, read: new Map() }
+  const stage: Stage = { ...place, clients: new Map(), codes: new Map(), settings, read: new Map() }
   try {
     for (const step of steps) {
       try {
@@ -96,19 +104,26 @@ async function perform(stage: Stage, step: Numbered): Promise<void> {
   }
 }
 
-const codesOf = ({ postern, user }: Place) => ({
-  code: (steps: number) => postern.code(user, steps),
-  recovery: (index: number) => postern.recoveryCode(user, index),
+/** The code of the moment is that of its first use: a text says {code} again where it means the very same one. */
+const codesOf = (stage: Stage) => ({
+  code: (steps: number) => {
+    const known = stage.codes.get(steps) ?? stage.postern.code(stage.user, steps)
+    stage.codes.set(steps, known)
+    return known
+  },
+  recovery: (index: number) => stage.postern.recoveryCode(stage.user, index),
 })
 
 async function clientOf(stage: Stage, id: number): Promise<Client> {
   const standing = stage.clients.get(id)
   if (standing !== undefined) return standing
-  const { version, ciphers } = (stage.settings[id === 1 ? 'client' : `client${id}`] ?? {}) as {
+  const { version, ciphers, proxy } = (stage.settings[id === 1 ? 'client' : `client${id}`] ?? {}) as {
     version?: 'TLSv1.2' | 'none'
     ciphers?: string
+    proxy?: string
   }
-  const client = await openClient(stage.postern.port, { version, ciphers, from: stage.ip })
+  const header = proxy === undefined ? undefined : bytesOf(proxy, codesOf(stage))
+  const client = await openClient(stage.postern.port, { version, ciphers, from: stage.ip, header })
   stage.clients.set(id, client)
   return client
 }
@@ -209,10 +224,12 @@ async function expectAudit(stage: Stage, stream: string, words: string[]): Promi
 }
 
 /** What start, stop, enrolment, health checks and other dialogues write is not the dialogue's. */
-function isOf({ ip }: Place): (line: Line) => boolean {
+function isOf({ ip, alone }: Place): (line: Line) => boolean {
   return (line) => {
     const { source } = line as { source?: { ip: string } }
-    return source === undefined ? /^(policy-rejected|front-lost)/.test(line.event.action) : source.ip === ip
+    if (source === undefined) return /^(policy-rejected|front-lost)/.test(line.event.action)
+    // Alone, every client is the dialogue's, also one that a balancer names.
+    return alone === true || source.ip === ip
   }
 }
 

@@ -70,6 +70,13 @@ describe.each(isRoot ? (['own', 'nobody'] as const) : (['own'] as const))(
       },
     )
 
+    test.each(['acknowledgement', 'handle'])(
+      'that sends an unasked %s is killed, and the keeper lives',
+      async (attack) => {
+        expect((await besiege(attack, as)).get(attack)).toBe('front lost: SIGKILL')
+      },
+    )
+
     test('that sends what no front sends is killed', async () => {
       expect((await besiege('nonsense', as)).get('nonsense')).toBe('front lost: SIGKILL')
     })

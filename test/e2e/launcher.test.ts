@@ -56,6 +56,24 @@ describe('the launcher', () => {
     expect(await node(launcher, 'check', '-c', 'a b')).toEqual({ code: 7, out: `${where} check -c a b\n`, err: '' })
   })
 
+  test('a long answer arrives whole, also through a pipe that is read slowly', async () => {
+    const launcher = await install('dist/main.js')
+    const text = `export async function main() { process.stdout.write('x'.repeat(3_000_000)); return 0 }\n`
+    await writeFile(join(folder, 'dist/main.js'), text)
+    const shell = `"${process.execPath}" "${launcher}" | { sleep 0.3; wc -c; }`
+    const out = await new Promise((resolve) => execFile('sh', ['-c', shell], (_, stdout) => resolve(stdout.trim())))
+    expect(out).toBe('3000000')
+  })
+
+  test('a reader that goes away early is no fault of the command', async () => {
+    const launcher = await install('dist/main.js')
+    const text = `export async function main() { process.stdout.write('x'.repeat(3_000_000)); return 0 }\n`
+    await writeFile(join(folder, 'dist/main.js'), text)
+    const shell = `"${process.execPath}" "${launcher}" | head -c 1`
+    const said = await new Promise((resolve) => execFile('sh', ['-c', shell], (_, out, err) => resolve([out, err])))
+    expect(said).toEqual(['x', ''])
+  })
+
   test('a fault is one line, with the stack on request only', async () => {
     const launcher = await install('dist/main.js')
     await writeFile(join(folder, 'dist/main.js'), `throw new Error('no such thing')`)

@@ -1,11 +1,13 @@
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { chmodSync, copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { connect, type TLSSocket } from 'node:tls'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { scriptedServer, type ScriptedServer } from '../dialog/peers.ts'
 import { testCertificate } from '../support/certificate.ts'
-import { startPostern, until, type Running } from '../support/running.ts'
+import { LAUNCHER, startPostern, until, type Running } from '../support/running.ts'
 
 let server: ScriptedServer
 let postern: Running
@@ -93,6 +95,32 @@ describe('an operator', () => {
       () => postern.audit('admin').filter((line) => line.event.action === 'certificate-loaded').length > 1,
     )
     await expect.poll(namesShown).toBe('DNS:renewed.example')
+  })
+
+  test('hears why a command failed when the store cannot be written', async () => {
+    const other = new DatabaseSync(join(postern.folder, 'state/postern.sqlite'))
+    other.exec('BEGIN IMMEDIATE')
+    const refused = await postern.cli('user', 'enroll', 'dora@example.com')
+    other.close()
+    expect([refused.code, refused.stdout]).toEqual([1, ''])
+    expect(refused.stderr).toMatch(/^postern: another program holds the store/)
+  })
+
+  test('who is not the one that runs the server is told so, and nothing of keys', async () => {
+    const { config, folder } = postern
+    chmodSync(folder, 0o755)
+    const state = join(folder, 'state')
+    const isRoot = process.getuid?.() === 0
+    if (!isRoot) chmodSync(state, 0)
+    const { promise, resolve } = Promise.withResolvers<string>()
+    execFile(process.execPath, [LAUNCHER, 'status', '-c', config], isRoot ? { uid: 65_534 } : {}, (_, __, err) => {
+      resolve(err)
+    })
+    const said = await promise
+    chmodSync(state, 0o700)
+    expect(said).toBe(
+      `postern: ${join(state, 'control.sock')} cannot be reached: run this as the user that runs the server\n`,
+    )
   })
 
   test('finds the streams chained, and no secret in them or in the log', async () => {

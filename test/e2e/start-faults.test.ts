@@ -34,6 +34,13 @@ function expectRefusal({ code, stdout, stderr }: Awaited<ReturnType<typeof serve
   expect(stderr).not.toMatch(/^\s+at /m)
 }
 
+/** `check` finds what `serve` refused. */
+async function expectFault(config: string, line: RegExp): Promise<void> {
+  const { code, stdout } = await run(['check', '-c', config])
+  expect(code).toBe(1)
+  expect(stdout).toMatch(line)
+}
+
 describe('a start that cannot be good is refused in one line before anything listens', () => {
   test('a certificate that is missing', async () => {
     expectRefusal(
@@ -123,12 +130,24 @@ describe('a start that cannot be good is refused in one line before anything lis
     expectRefusal(await run(['serve', '-c', config]), /another master key/)
   })
 
+  test('a master key that is none', async () => {
+    await writePolicies(folder, { backendPort: 1 })
+    const config = at('postern.yaml')
+    expect((await run(['check', '-c', config])).code).toBe(0)
+    expect(existsSync(join(folder, 'keys'))).toBe(false)
+    mkdirSync(join(folder, 'keys'))
+    writeFileSync(join(folder, 'keys/master.key'), 'rubbish\n', { mode: 0o600 })
+    expectRefusal(await run(['serve', '-c', config]), /holds no master key/)
+    await expectFault(config, /holds no master key/)
+  })
+
   test('a master key that is gone while its store is there', async () => {
     await writePolicies(folder, { backendPort: 1 })
     const config = at('postern.yaml')
     await run(['user', 'enroll', 'ann@example.com', '-c', config])
     unlinkSync(join(folder, 'keys/master.key'))
     expectRefusal(await run(['serve', '-c', config]), /put the key file back/)
+    await expectFault(config, /^\S+postern\.yaml:\d+:\d+: `state\.key_file.* put the key file back$/m)
     expect(existsSync(join(folder, 'keys/master.key'))).toBe(false)
   })
 })

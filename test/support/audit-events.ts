@@ -26,7 +26,7 @@ export function everyEvent(text: string): AuditEvent[] {
   const by = { ...BY, file: text, rule: text }
   const counts = { bytesToClient: 1, bytesFromClient: 2, retrieved: 3, deleted: 4, marked: 5, durationMs: 6 }
   return [
-    { stream: 'access', action: 'connection-denied', connection, by },
+    { stream: 'access', action: 'connection-denied', connection, by, answer: text },
     { stream: 'access', action: 'connection-would-deny', connection, by, count: 3, network: text },
     { stream: 'access', action: 'connection-closed', connection, reason: 'login-timeout' },
     { stream: 'access', action: 'tls-failed', connection, reason: text },
@@ -51,11 +51,17 @@ export function everyEvent(text: string): AuditEvent[] {
     { stream: 'admin', action: 'front-lost', front: 1, reason: text },
     { stream: 'admin', action: 'policy-loaded', files: { [text]: text } },
     { stream: 'admin', action: 'policy-rejected', faults: [text, text] },
+    { stream: 'admin', action: 'break-glass', network: text, until: text, reason: text },
+    { stream: 'admin', action: 'break-glass', network: text, until: null, reason: text },
+    { stream: 'admin', action: 'feed-updated', feed: text, entries: 1 },
+    { stream: 'admin', action: 'feed-failed', feed: text, reason: text },
     { stream: 'admin', action: 'user-enrolled', user: text, replaced: true },
     { stream: 'admin', action: 'user-removed', user: text },
     { stream: 'admin', action: 'certificate-loaded', name: text, notAfter: text, fingerprint: text },
     { stream: 'admin', action: 'certificate-expiring', name: text, notAfter: text, fingerprint: text },
     { stream: 'admin', action: 'certificate-rejected', name: text, reason: text },
+    { stream: 'admin', action: 'feed-updated', feed: text, entries: 3, before: null, unread: 1 },
+    { stream: 'admin', action: 'feed-failed', feed: text, reason: text },
     { stream: 'admin', action: 'backend-up', backend: text, address: text },
     { stream: 'admin', action: 'backend-down', backend: text, address: text, reason: text },
     { stream: 'admin', action: 'audit-repaired', file: text, bytes: 3 },

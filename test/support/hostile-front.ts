@@ -1,6 +1,7 @@
 /** A front that was taken over: it has a front's powers and tries to get more. What it gets goes to the keeper as log lines. */
 import { spawn } from 'node:child_process'
 import cluster from 'node:cluster'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { Worker } from 'node:worker_threads'
@@ -101,6 +102,17 @@ async function attack(state: string, name: string): Promise<void> {
     case 'datagram':
       await ask({ address: '127.0.0.1', port: 39_919, addressType: 'udp4' })
       break
+    case 'acknowledgement':
+      process.send?.({ cmd: 'NODE_HANDLE_ACK' })
+      await delay(1_000)
+      break
+    case 'handle': {
+      const server = createServer().listen({ port: 0, host: '127.0.0.1', exclusive: true })
+      await once(server, 'listening')
+      process.send?.({ kind: 'log', level: 'info', text: '{}' }, server)
+      await delay(1_000)
+      break
+    }
     case 'nonsense':
       process.send?.({ kind: 'settle', session: '../..', token: 1 })
       await delay(1_000)

@@ -50,6 +50,7 @@ export function policyOf(change: { [K in keyof LoginPolicy]?: Partial<LoginPolic
       ...change.trusted_device,
     },
     failures: { reply_after: 3000, ...change.failures },
+    exceptions: (change.exceptions as LoginPolicy['exceptions'] | undefined) ?? [],
     backends: (change.backends as BackendPolicy[] | undefined) ?? [backend()],
   }
 }
@@ -108,6 +109,7 @@ export function createWorld(
       emit: (event) => world.events.push(event),
       durable: () => Promise.resolve(),
       opened: (session) => world.opened.push(session),
+      fenced: () => null,
       broken: (error) => world.broken.push(error),
       breach: (_, what) => world.breaches.push(what),
     }

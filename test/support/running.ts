@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { askServer } from '../../src/keeper/control.ts'
 import { testCertificate } from './certificate.ts'
 
-const LAUNCHER = new URL('../../src/launcher.js', import.meta.url).pathname
+export const LAUNCHER = new URL('../../src/launcher.js', import.meta.url).pathname
 const PATIENCE_MS = 30_000
 
 type Policy = Record<string, unknown>
@@ -18,6 +18,11 @@ export type Wanted = {
   postern?: Policy
   login?: Policy
   networks?: Policy
+  reputation?: Policy
+  /** Written when `checks` names it. */
+  rates?: Policy
+  /** Other files of the policy folder, such as lists, by name. */
+  files?: Record<string, string | Buffer>
   environment?: Record<string, string>
   /** The folder of one that ended: the same policies and the same state. */
   folder?: string
@@ -141,7 +146,7 @@ export async function writePolicies(folder: string, wanted: Wanted): Promise<voi
     listeners: [{ name: 'outside', address: '127.0.0.1:0' }],
     tls: { certificates: [{ cert: 'tls/cert.pem', key: 'tls/key.pem' }] },
     backends: [{ name: 'old-mail', addresses: [`127.0.0.1:${wanted.backendPort}`] }],
-    checks: ['networks'],
+    checks: wanted.reputation === undefined ? ['networks'] : ['networks', 'reputation'],
     processes: { fronts: 2, user: 'nobody' },
     limits: { drain_time: '2s' },
     admin: { listen: 'off' },
@@ -149,6 +154,9 @@ export async function writePolicies(folder: string, wanted: Wanted): Promise<voi
   })
   write('login.yaml', { second_factor: { required_for: 'all' }, failures: { reply_after: '100ms' }, ...wanted.login })
   write('networks.yaml', { mode: 'enforce', ...wanted.networks })
+  if (wanted.reputation !== undefined) write('reputation.yaml', wanted.reputation)
+  for (const [name, text] of Object.entries(wanted.files ?? {})) writeFileSync(join(policies, name), text)
+  if (wanted.rates !== undefined) write('rates.yaml', wanted.rates)
 }
 
 function listen(child: ChildProcess): { out: string; err: string } {

@@ -7,6 +7,8 @@ const START_MS = 20_000
 
 /** The port of every old server; its address is the house's own. */
 export const PORT = 11_110
+/** Where Dovecot wants a PROXY header. */
+export const PROXIED_PORT = 11_111
 
 /** Waits until a server that was just started greets; throws with what it said when it ends instead. */
 export async function awake(name: string, house: House, running: Running): Promise<void> {

@@ -6,11 +6,12 @@ import { exec, must } from './exec.ts'
 /** Where packages are unpacked and houses are built; not in the tree, and not in /tmp, which may forbid device nodes. */
 export const CACHE = process.env['POSTERN_REAL_CACHE'] ?? '/var/cache/postern-real'
 
-/** Packages whose programs run. The three servers conflict with each other, so apt answers for each set on its own. */
+/** Packages whose programs run. The three mail servers conflict with each other, so apt answers for each set on its own. */
 const RUN = [
-  ['dash', 'coreutils', 'curl', 'fetchmail', 'mpop', 'python3', 'dovecot-pop3d'],
+  ['dash', 'coreutils', 'curl', 'fetchmail', 'mpop', 'python3', 'dovecot-pop3d', 'haproxy'],
   ['courier-pop', 'courier-authlib'],
   ['popa3d', 'libpam-modules'],
+  ['rbldnsd'],
 ]
 /** Packages that are read for the messages they ship. */
 const READ = {

@@ -4,8 +4,8 @@ import { connect as connectTls } from 'node:tls'
 
 const REPLY_MS = 60_000
 
-/** Where a POP3 server is; `ca` (PEM) makes it POP3S and is the one certificate that is believed. */
-export type Address = { host: string; port: number; ca?: string }
+/** Where a POP3 server is, and from which address to go there; `ca` (PEM) makes it POP3S and is the one certificate that is believed. */
+export type Address = { host: string; port: number; from?: string; ca?: string }
 
 /** One answer as it came over the wire: the status line without CR LF, and all bytes behind it, the closing dot included. */
 export type Answer = { status: string; wire: Buffer }
@@ -63,7 +63,11 @@ export async function login(at: Address, user: string, password: string): Promis
 type Line = { socket: Socket; plain: Socket }
 
 async function open(at: Address): Promise<Line> {
-  const plain = connectPlain(at.port, at.host)
+  const plain = connectPlain({
+    port: at.port,
+    host: at.host,
+    ...(at.from === undefined ? {} : { localAddress: at.from }),
+  })
   const socket = at.ca === undefined ? plain : connectTls({ socket: plain, ca: at.ca, servername: 'localhost' })
   await new Promise<void>((resolve, reject) => {
     socket.once(at.ca === undefined ? 'connect' : 'secureConnect', resolve)

@@ -98,6 +98,19 @@ async function whole(stream: Stream) {
 
 const login = (user: string) => ({ ...LOGIN, user }) as typeof LOGIN
 
+test('a file that was removed while it is written takes no more lines in silence: nobody is let in until the next start', async () => {
+  const journal = await open()
+  journal.write(login('before'))
+  await journal.durable()
+  await rm(file('auth'))
+  journal.write(login('after'))
+  await expect(journal.durable()).rejects.toThrow(/auth\.jsonl: .*removed/)
+  expect(journal.state()).toMatchObject({
+    at: 'failing',
+    reason: 'auth.jsonl was removed while in use; start Postern again to begin a new one',
+  })
+})
+
 describe('writing', () => {
   test('what was written before `durable` is on disk after it, in order, each stream in its file', async () => {
     const journal = await open()

@@ -136,6 +136,13 @@ describe('what is no ClientHello', () => {
     expect(readClientHello(bytes)).toBe('not-tls')
   })
 
+  test('thousands of records of one octet are not joined: they would hold up everybody else for seconds', () => {
+    const octets = [1, 0, 0x30, 0, ...Array.from({ length: 60 }, () => 0)]
+    const records = octets.map((octet) => Buffer.from([22, 3, 1, 0, 1, octet]))
+    expect(readClientHello(Buffer.concat(records))).toBe('more')
+    expect(readClientHello(Buffer.concat([...records, Buffer.from([22, 3, 1, 0, 1])]))).toBe('not-tls')
+  })
+
   test('records that never complete the hello end at the ceiling', () => {
     const record = Buffer.concat([Buffer.from([22, 3, 1, 0, 100]), Buffer.alloc(100, 1)])
     const first = Buffer.concat([Buffer.from([22, 3, 1, 0, 100, 1, 0, 0x3f, 0xff]), Buffer.alloc(96)])

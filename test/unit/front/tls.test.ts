@@ -5,6 +5,7 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { terminator, type NotSecured, type Secured, type Terminator } from '../../../src/front/tls.ts'
 import type { CertificatePlan, Snapshot } from '../../../src/keeper/messages.ts'
+import { OPEN } from '../gate/lists.ts'
 import { testCertificate, type TestCertificate } from '../../support/certificate.ts'
 
 let first: TestCertificate
@@ -39,7 +40,7 @@ function snapshot(minVersion: Snapshot['minVersion'] = 'TLSv1.2'): Snapshot {
     ],
     minVersion,
     backends: [],
-    gate: { networks: null },
+    gate: OPEN,
     onDeny: 'drop',
     limits: { loginTimeMs: 60_000, idleTimeMs: 600_000, connections: 100 },
   }

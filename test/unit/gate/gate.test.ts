@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { earlyVerdict } from '../../../src/gate/gate.ts'
-import { address, gate, NOW } from './lists.ts'
+import { address, gate, NOW, OPEN } from './lists.ts'
 
 test('a gate without checks passes everybody', () => {
-  expect(earlyVerdict({ networks: null }, address('192.0.2.1'), NOW)).toEqual({ verdict: { say: 'pass' }, would: [] })
+  expect(earlyVerdict(OPEN, address('192.0.2.1'), NOW)).toEqual({ verdict: { say: 'pass' }, would: [] })
 })
 
 test('each verdict is of its moment: a denial ends with its entry', () => {

@@ -2,8 +2,10 @@
 import { type Address, parseAddress } from '../../../src/base/ip.ts'
 import { parseListFile } from '../../../src/compiler/list-file.ts'
 import { compileLists } from '../../../src/compiler/prefixes.ts'
-import type { CompiledGate, CompiledList } from '../../../src/gate/verdict.ts'
+import { type CompiledGate, type CompiledList, NO_DATA } from '../../../src/gate/verdict.ts'
 
+/** A gate without checks. */
+export const OPEN: CompiledGate = { networks: null, reputation: null, geofence: null, data: NO_DATA }
 export const NOW = Date.parse('2026-11-21T12:00:00Z')
 
 export function address(text: string): Address {
@@ -17,5 +19,5 @@ export function list(...lines: string[]): CompiledList {
 }
 
 export function gate(mode: 'enforce' | 'monitor', allow: string[], deny: string[]): CompiledGate {
-  return { networks: { mode, allow: list(...allow), deny: list(...deny) } }
+  return { ...OPEN, networks: { mode, allow: list(...allow), deny: list(...deny) } }
 }

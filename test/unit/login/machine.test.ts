@@ -131,6 +131,15 @@ test('trouble and a busy maildrop are no failed logins', () => {
   expect(client.state().facts.failures).toBe(0)
 })
 
+test('an address that the gate shuts out after all hears so and is closed, at the first login', () => {
+  const client = dialogue()
+  client.type('USER bob')
+  client.type('PASS x')
+  expect(client.verdict({ say: 'deny' })).toEqual([say.DENIED, ['close', 'denied']])
+  expect(client.at()).toBe('done')
+  expect(say.DENIED).toMatch(/^-ERR \[SYS\/PERM\] /)
+})
+
 test('the third fault of protocol is a violation, and the audit hears our words only', () => {
   const client = dialogue()
   expect(client.type('')).toEqual([say.NOT_UNDERSTOOD])

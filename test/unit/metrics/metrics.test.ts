@@ -9,7 +9,14 @@ let users: Record<string, number>
 
 beforeEach(() => {
   users = { enrolled: 12, pending: 3 }
-  metrics = createMetrics({ fronts: () => 2, sessionsActive: () => 7, auditLagSeconds: () => 0.25, users: () => users })
+  metrics = createMetrics({
+    fronts: () => 2,
+    sessionsActive: () => 7,
+    auditLagSeconds: () => 0.25,
+    users: () => users,
+    feedAges: () => ({ 'drop-v4': 60, country_database: 86_400 }),
+    originConcentration: () => 0.75,
+  })
 })
 
 async function lines(): Promise<string[]> {
@@ -38,10 +45,12 @@ describe('the names of the contract', () => {
       'postern_certificate_expiry_timestamp_seconds gauge',
       'postern_connections_total counter',
       'postern_denied_total counter',
+      'postern_feed_age_seconds gauge',
       'postern_fronts gauge',
       'postern_login_seconds histogram',
       'postern_logins_total counter',
       'postern_messages_total counter',
+      'postern_origin_concentration gauge',
       'postern_policy_degraded gauge',
       'postern_relay_bytes_total counter',
       'postern_sessions_active gauge',
@@ -139,6 +148,7 @@ describe('what the keeper knows', () => {
         'postern_fronts 2',
         'postern_sessions_active 7',
         'postern_audit_lag_seconds 0.25',
+        'postern_feed_age_seconds{feed="country_database"} 86400',
         'postern_users{state="enrolled"} 12',
         'postern_users{state="pending"} 3',
       ]),

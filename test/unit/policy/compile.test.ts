@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { checkPolicies, resolveBackends } from '../../../src/policy/check.ts'
 import { compilePolicies } from '../../../src/policy/compile.ts'
 import { loadPolicies } from '../../../src/policy/load.ts'
+import { OPEN } from '../gate/lists.ts'
 import { folderOf, good, NOW, pair, POSTERN } from './folder.ts'
 
 test('the fronts get all that they need, and nothing of the logins', async () => {
@@ -20,8 +21,8 @@ admin: { listen: off, token: hunter2 }
   expect(snapshot).toEqual({
     generation: 7,
     listeners: [
-      { name: 'outside', host: '::', port: 995, tls: 'implicit', clientCertificates: false },
-      { name: 'inside', host: '127.0.0.1', port: 0, tls: 'implicit', clientCertificates: false },
+      { name: 'outside', host: '::', port: 995, tls: 'implicit', clientCertificates: false, proxy: null },
+      { name: 'inside', host: '127.0.0.1', port: 0, tls: 'implicit', clientCertificates: false, proxy: null },
     ],
     certificates: [certificate],
     minVersion: 'TLSv1.2',
@@ -33,9 +34,11 @@ admin: { listen: off, token: hunter2 }
         loginTimeMs: 90_000,
         busyErrors: ['\\b(maildrop|mailbox)\\b.*\\b(lock(ed)?|in use|busy)\\b'],
         capabilities: null,
+        proxyProtocol: 'off',
+        xclient: false,
       },
     ],
-    gate: { networks: policies.networks },
+    gate: { ...OPEN, networks: policies.networks },
     onDeny: 'say',
     limits: { loginTimeMs: 30_000, idleTimeMs: 660_000, connections: 500 },
   })
@@ -117,11 +120,26 @@ test('the policies that come with Postern are without fault once a certificate i
   expect(login.trusted_device).toMatchObject({ for: 43_200_000, same_client: true, accept: 'repeated' })
 })
 
-test('the examples of later files say that they are not read yet, and lists are lists', async () => {
+test('the example of reputation.yaml is taken as it stands', async () => {
+  const example = await readFile(new URL('../../../policies/reputation.yaml.example', import.meta.url))
+  const { policies, warnings } = await good({
+    'postern.yaml': `${POSTERN}checks: [networks, reputation]\n`,
+    'reputation.yaml': example,
+  })
+  expect(policies.reputation?.feeds).toMatchObject([{ name: 'drop-v4', mode: 'monitor', onError: 'allow' }])
+  expect(warnings).toEqual([])
+})
+
+test('the examples can be used as they are, and lists are lists', async () => {
   const folder = new URL('../../../policies/', import.meta.url)
-  const later = (await readdir(folder)).filter((name) => name.endsWith('.yaml.example'))
-  expect(later.toSorted()).toEqual(['geofence.yaml.example', 'rates.yaml.example', 'reputation.yaml.example'])
-  for (const name of later) expect(await readFile(new URL(name, folder), 'utf8')).toMatch(/^# Not in this version yet/)
+  const examples = (await readdir(folder)).filter((name) => name.endsWith('.yaml.example'))
+  expect(examples.toSorted()).toEqual(['geofence.yaml.example', 'reputation.yaml.example'])
+  const text = (name: string) => readFile(new URL(name, folder), 'utf8')
+  await good({
+    'postern.yaml': `${POSTERN}checks: [networks, reputation, geofence]\n`,
+    'reputation.yaml': await text('reputation.yaml.example'),
+    'geofence.yaml': await text('geofence.yaml.example'),
+  })
   const { policies } = await good({
     'login.yaml': 'users: { roster: lists/users.txt }',
     'networks.yaml': 'allow: [lists/office.txt]',
@@ -129,4 +147,13 @@ test('the examples of later files say that they are not read yet, and lists are 
     'lists/office.txt': await readFile(new URL('lists/office.txt.example', folder)),
   })
   expect(policies.roster?.get('a.smith@example.com')).toBe('ann@example.com')
+})
+
+test('a resolver that is down is a warning, no fault, for names that are in force already', async () => {
+  const { policies } = await good({ 'postern.yaml': named })
+  const down = () => Promise.reject(new Error('EAI_AGAIN'))
+  const hosts = policies.postern.backends.flatMap(({ addresses }) => addresses.map(({ host }) => host))
+  expect((await resolveBackends(policies, down)).faults).toHaveLength(1)
+  const { faults, warnings } = await resolveBackends(policies, down, new Set(hosts))
+  expect([faults, warnings.length]).toEqual([[], 1])
 })

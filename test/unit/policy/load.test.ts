@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { parseAddress } from '../../../src/base/ip.ts'
 import { earlyVerdict } from '../../../src/gate/gate.ts'
 import { loadPolicies } from '../../../src/policy/load.ts'
+import { OPEN } from '../gate/lists.ts'
 import { DAY, faultsOf, folderOf, good, load, loadFolder, LOGIN, NETWORKS, NOW, pair, POSTERN } from './folder.ts'
 
 const address = (text: string) => {
@@ -81,7 +82,9 @@ describe('an allow that is there and empty is a fault', () => {
 
   test('a deny without entries denies nobody', async () => {
     const { policies } = await good({ 'networks.yaml': 'deny: []\n' })
-    expect(earlyVerdict({ networks: policies.networks }, address('192.0.2.1'), NOW).verdict).toEqual({ say: 'pass' })
+    expect(earlyVerdict({ ...OPEN, networks: policies.networks }, address('192.0.2.1'), NOW).verdict).toEqual({
+      say: 'pass',
+    })
   })
 })
 
@@ -91,11 +94,11 @@ test('the lists of networks.yaml reach the gate, with names relative to the fold
     'lists/office.txt': '#\n198.51.100.0/24\n',
   })
   expect(policies.networks?.mode).toBe('monitor')
-  expect(earlyVerdict({ networks: policies.networks }, address('198.51.100.7'), NOW).verdict).toEqual({
+  expect(earlyVerdict({ ...OPEN, networks: policies.networks }, address('198.51.100.7'), NOW).verdict).toEqual({
     say: 'admit',
     by: { file: 'lists/office.txt', line: 2, rule: 'networks.allow' },
   })
-  expect(earlyVerdict({ networks: policies.networks }, address('::ffff:192.0.2.9'), NOW).would).toEqual([
+  expect(earlyVerdict({ ...OPEN, networks: policies.networks }, address('::ffff:192.0.2.9'), NOW).would).toEqual([
     { file: 'lists/denied.txt', line: 1, rule: 'networks.deny' },
   ])
 })
@@ -190,6 +193,10 @@ describe('values that do not fit', () => {
     ['admin: { listen: "[::]:9110" }', '`admin.listen: "[::]:9110"` can be reached from elsewhere; set `admin.token`'],
     ['admin: { token: 5 }', '`admin.token: [secret]` is not text; put it in quotes'],
     ['state: { path: "" }', '`state.path: ""` is empty; write a path'],
+    [
+      `state: { path: /${'s'.repeat(95)} }`,
+      `\`state.path: /${'s'.repeat(59)}…\` is too long: the control socket in it may have no more than 107 octets`,
+    ],
     [
       'state: { path: s, key_file: s/keys/master.key }',
       '`state.key_file: s/keys/master.key` lies inside `state.path`: whoever copies the state has its key; move it',

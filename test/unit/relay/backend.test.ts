@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
+import { parseAddress, type Endpoint } from '../../../src/base/ip.ts'
 import type { BackendPlan } from '../../../src/keeper/messages.ts'
 import { loginBackend, probeBackend, type BackendLogin, type LoginDeadlines } from '../../../src/relay/backend.ts'
 import { answering, fakeServer, type FakeServer, type Script } from './fake-server.ts'
@@ -17,6 +18,13 @@ async function server(script?: Script): Promise<FakeServer> {
 }
 
 const willing = answering({ USER: '+OK\r\n', PASS: '+OK mailbox open\r\n', APOP: '+OK hello\r\n' })
+
+function end(ip: string, port: number): Endpoint {
+  const address = parseAddress(ip)
+  if (address === null) throw new Error(ip)
+  return { address, port }
+}
+const CLIENT = { session: 'abc123', source: end('192.0.2.7', 4711), destination: end('198.51.100.1', 995) }
 
 type Setup = {
   plan?: Partial<BackendPlan>
@@ -35,10 +43,13 @@ async function login(servers: { address: { host: string; port: number } }[], set
       loginTimeMs: 5_000,
       busyErrors: [],
       capabilities: null,
+      proxyProtocol: 'off',
+      xclient: false,
       ...setup.plan,
     },
     username: Buffer.from(setup.username ?? 'ann', 'latin1'),
     password: Buffer.from(setup.password ?? 'secret'),
+    client: CLIENT,
     signal: setup.signal ?? new AbortController().signal,
     deadlines: setup.deadlines ?? {},
   })
@@ -183,6 +194,16 @@ describe('a wrong password', () => {
   ])('does not pass because the server %s', async (_, greeting, table) => {
     const old = await server({ greeting, on: answering(table) })
     expect((await login([old])).at).toBe('unavailable')
+  })
+
+  test.each([
+    ['USER', '+OK hi\r\n'],
+    ['APOP', '+OK hi <1.2@old>\r\n'],
+  ])('does not pass because the second line of a greeting comes late, behind it %s', async (_, greeting) => {
+    const second = (socket: Socket) => void setTimeout(() => socket.write('+OK second\r\n'), 10)
+    const old = await server({ greeting, connected: second, on: answering({ USER: '+OK\r\n' }) })
+    expect((await login([old])).at).toBe('unavailable')
+    expect(old.lines).toEqual([])
   })
 
   test.each(['+OKAY\r\n', '+ok\r\n', 'OK\r\n', '+\r\n', ' +OK\r\n', '\r\n', '\x00+OK\r\n'])(
@@ -335,17 +356,98 @@ test('a password that the server repeats gets into neither words nor detail', as
   expect(JSON.stringify(result).toLowerCase()).not.toContain('hunter2!')
 })
 
+describe('an old server that is to know the client', () => {
+  const xclient = 'XCLIENT ADDR=192.0.2.7 PORT=4711 SESSION=abc123 TTL=4 CLIENT-TRANSPORT=TLS'
+  const dovecot = '+OK [XCLIENT] Dovecot ready.\r\n'
+
+  test('gets a PROXY header before it has said a word, and all else behind its greeting', async () => {
+    const first: string[] = []
+    const old = await server({
+      greeting: null,
+      connected: (socket) => {
+        socket.once('data', (bytes: Buffer) => {
+          first.push(bytes.toString('latin1'))
+          socket.write('+OK ready\r\n')
+        })
+      },
+      on: (line, socket) => void (line.startsWith('PROXY') || willing(line, socket)),
+    })
+    const result = await login([old], { plan: { proxyProtocol: 'v1' } })
+    expect(result.at).toBe('proven')
+    expect(first).toEqual(['PROXY TCP4 192.0.2.7 198.51.100.1 4711 995\r\n'])
+    expect(old.lines).toEqual(['PROXY TCP4 192.0.2.7 198.51.100.1 4711 995', 'USER ann', 'PASS secret'])
+  })
+
+  test('gets one at each address that is tried', async () => {
+    const one = await server({ greeting: '-ERR [SYS/TEMP] full\r\n' })
+    const other = await server({ on: (line, socket) => void (line.startsWith('PROXY') || willing(line, socket)) })
+    expect((await login([one, other], { plan: { proxyProtocol: 'v1' } })).at).toBe('proven')
+    expect([one.lines[0], other.lines[0]]).toEqual(Array(2).fill('PROXY TCP4 192.0.2.7 198.51.100.1 4711 995'))
+  })
+
+  test('is told by XCLIENT before USER, when it offers that', async () => {
+    const old = await server({
+      greeting: dovecot,
+      on: answering({ XCLIENT: '+OK Updated\r\n', USER: '+OK\r\n', PASS: '+OK\r\n' }),
+    })
+    expect((await login([old], { plan: { xclient: true } })).at).toBe('proven')
+    expect(old.lines).toEqual([xclient, 'USER ann', 'PASS secret'])
+  })
+
+  test('is not told when it does not offer that, or the policy does not ask for it', async () => {
+    const plain = await server({ on: willing })
+    const unasked = await server({ greeting: dovecot, on: willing })
+    expect((await login([plain], { plan: { xclient: true } })).at).toBe('proven')
+    expect((await login([unasked])).at).toBe('proven')
+    expect([...plain.lines, ...unasked.lines].filter((line) => line.startsWith('XCLIENT'))).toEqual([])
+  })
+
+  test('that offers XCLIENT and refuses it hears no password, and the user is not blamed', async () => {
+    const old = await server({ greeting: dovecot, on: answering({ USER: '+OK\r\n', PASS: '+OK\r\n' }) })
+    const result = await login([old], { plan: { xclient: true } })
+    expect(result).toMatchObject({ at: 'unavailable', detail: 'XCLIENT: offered, and then refused' })
+    expect(old.lines).toEqual([xclient])
+  })
+
+  test('that answers XCLIENT twice is not believed', async () => {
+    const old = await server({ greeting: dovecot, on: answering({ XCLIENT: '+OK\r\n+OK\r\n', USER: '+OK\r\n' }) })
+    expect((await login([old], { plan: { xclient: true } })).at).toBe('unavailable')
+    expect(old.lines).toEqual([xclient])
+  })
+})
+
 describe('a health check', () => {
-  const probe = ({ host, port }: FakeServer, deadlineMs = 2_000) => probeBackend(host, port, { deadlineMs })
+  test.each([
+    ['v1', 'PROXY UNKNOWN\r\n'],
+    ['v2', '\r\n\r\n\0\r\nQUIT\n \0\0\0'],
+  ] as const)('with a PROXY header %s says that there is no client', async (version, header) => {
+    // The signature of version 2 holds a QUIT of its own: a server that knows the header answers only what comes behind it.
+    let asked = false
+    const old = await server({
+      on: (line, socket) => {
+        asked ||= line.endsWith('CAPA')
+        if (asked && /(CAPA|QUIT)$/.test(line)) socket.write('-ERR\r\n')
+      },
+    })
+    expect(await probeBackend(old.address, version)).toMatchObject({ at: 'up' })
+    expect(old.raw()).toBe(`${header}CAPA\r\nQUIT\r\n`)
+  })
+
+  test('sees whether XCLIENT is offered', async () => {
+    const old = await server({ greeting: '+OK [XCLIENT] Dovecot ready.\r\n', on: answering({}) })
+    expect(await probeBackend(old.address, 'off')).toMatchObject({ at: 'up', xclient: true })
+  })
+
+  const probe = ({ address }: FakeServer, deadlineMs = 2_000) => probeBackend(address, 'off', { deadlineMs })
 
   test('learns the capabilities, says QUIT and logs nobody in', async () => {
     const old = await server({ on: answering({ CAPA: '+OK\r\nTOP\r\nUIDL\r\nPIPELINING\r\n.\r\n', QUIT: '+OK\r\n' }) })
-    expect(await probe(old)).toEqual({ at: 'up', capabilities: ['TOP', 'UIDL', 'PIPELINING'] })
+    expect(await probe(old)).toEqual({ at: 'up', capabilities: ['TOP', 'UIDL', 'PIPELINING'], xclient: false })
     expect(old.lines).toEqual(['CAPA', 'QUIT'])
   })
   test('takes -ERR to CAPA for a server without it', async () => {
     const old = await server({ on: answering({ QUIT: '+OK\r\n' }) })
-    expect(await probe(old)).toEqual({ at: 'up', capabilities: null })
+    expect(await probe(old)).toEqual({ at: 'up', capabilities: null, xclient: false })
   })
   test('takes a close at CAPA for a server without it', async () => {
     const old = await server({
@@ -353,7 +455,7 @@ describe('a health check', () => {
         socket.destroySoon()
       },
     })
-    expect(await probe(old)).toEqual({ at: 'up', capabilities: null })
+    expect(await probe(old)).toEqual({ at: 'up', capabilities: null, xclient: false })
   })
   test('keeps no more lines than its messages hold', async () => {
     const old = await server({ on: answering({ CAPA: `+OK\r\n${'X\r\n'.repeat(500)}.\r\n` }) })
@@ -363,6 +465,7 @@ describe('a health check', () => {
     ['refuses at the greeting', { greeting: '-ERR full\r\n' }],
     ['says nothing', { greeting: null }],
     ['speaks something else', { greeting: '220 smtp\r\n' }],
+    ['answers one command late', { on: answering({ CAPA: '+OK\r\n+OK list\r\nTOP\r\n.\r\n' }) }],
     ['never ends its CAPA', { on: answering({ CAPA: '+OK\r\nTOP\r\n' }) }],
     ['lists capabilities without end', { on: answering({ CAPA: `+OK\r\n${'X\r\n'.repeat(2_000)}` }) }],
   ])('finds a server down that %s', async (_, script) => {
@@ -370,6 +473,6 @@ describe('a health check', () => {
   })
   test('finds an address down where nobody listens', async () => {
     const { address } = await deadAddress()
-    expect(await probeBackend(address.host, address.port)).toEqual({ at: 'down', detail: 'connect: ECONNREFUSED' })
+    expect(await probeBackend(address, 'off')).toEqual({ at: 'down', detail: 'connect: ECONNREFUSED' })
   })
 })

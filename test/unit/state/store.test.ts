@@ -397,6 +397,22 @@ describe('users', () => {
     expect(await store.users()).toEqual([])
   })
 
+  test('are proven from addresses, each with its last time, the longest ago first', async () => {
+    const prove = (user: string, ip: string, at: number) => {
+      const login = { at, ip, factor: 'none' as const, listener: 'outside' }
+      return store.prove(proofOf(claimOf({ user }), { enrolment: null, by: { is: 'password' }, login }), at)
+    }
+    await prove('ann', '192.0.2.1', T0 + 1)
+    await prove('ann', '192.0.2.2', T0 + 2)
+    await prove('bob', '192.0.2.1', T0 + 3)
+    await prove('eve', '192.0.2.9', T0)
+    expect(await store.provenSince(T0)).toEqual([
+      { ip: '192.0.2.2', at: T0 + 2 },
+      { ip: '192.0.2.1', at: T0 + 3 },
+    ])
+    expect(await store.provenSince(T0 + 3)).toEqual([])
+  })
+
   test('are counted by state', async () => {
     await enroll('ann')
     await enroll('bob')
@@ -419,4 +435,15 @@ describe('users', () => {
     expect(await store.remove('zacharias@removed.example')).toBe(false)
     expect((await store.dossier('bob')).user?.state).toBe('pending')
   })
+})
+
+test('a store that can be read and not written says so when it is tried', async () => {
+  const other = new DatabaseSync(join(folder, 'postern.sqlite'))
+  other.exec('BEGIN IMMEDIATE')
+  await expect(store.count()).resolves.toMatchObject({ enrolled: 0 })
+  await expect(store.tryWrite(T0)).rejects.toMatchObject({ kind: 'busy' })
+  other.exec('ROLLBACK')
+  other.close()
+  await store.tryWrite(T0)
+  await store.tryWrite(T0 + 1)
 })

@@ -1,0 +1,219 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { connect as connectPlain } from 'node:net'
+import { connect, type TLSSocket } from 'node:tls'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { oldServer, type OldServer } from '../../src/demo/old-server.ts'
+import { mmdb, type Value } from '../support/mmdb.ts'
+import { startPostern, until, type Line, type Running } from '../support/running.ts'
+
+// Clients of a test come from 127.0.0.0/8, so that is where these countries lie.
+const [GERMANY, KOREA, JAPAN, BAD_LOT] = ['127.0.0.10', '127.0.0.200', '127.0.1.1', '127.0.2.1']
+const PLACES: [string, Value][] = [
+  ['127.0.0.0/25', { country: { iso_code: 'DE' } }],
+  ['127.0.0.128/25', { country: { iso_code: 'KP' } }],
+  ['127.0.1.0/24', { country: { iso_code: 'JP' } }],
+  ['127.0.2.0/24', { country: { iso_code: 'DE' } }],
+]
+const SYSTEMS: [string, Value][] = [
+  ['127.0.0.0/25', { autonomous_system_number: 64500 }],
+  ['127.0.2.0/24', { autonomous_system_number: 64666 }],
+]
+const GEOFENCE = `country_database: country.mmdb
+asn_database: systems.mmdb
+countries:
+  allow: [DE]
+asns: { deny: [64666] }
+unknown: deny
+`
+const LAUNCHER = new URL('../../src/launcher.js', import.meta.url).pathname
+
+// Each command is a process of its own, and some of these tests run ten.
+vi.setConfig({ testTimeout: 90_000 })
+
+let server: OldServer
+let postern: Running
+
+beforeAll(async () => {
+  server = await oldServer('ann@example.com', 'secret', [])
+  postern = await startPostern({
+    backendPort: server.port,
+    postern: { checks: ['networks', 'geofence'] },
+    login: {
+      exceptions: [{ users: ['ann@example.com'], countries: ['JP'], until: '2099-01-01', reason: 'trip' }],
+    },
+    files: { 'geofence.yaml': GEOFENCE, 'country.mmdb': mmdb(PLACES), 'systems.mmdb': mmdb(SYSTEMS) },
+  })
+  await postern.enroll('ann@example.com')
+  await postern.enroll('bob@example.com')
+})
+afterAll(async () => {
+  await postern.close()
+  server.close()
+})
+
+/** `greeted`, or `closed` before TLS. */
+async function knock(from: string, port = postern.port): Promise<{ socket: TLSSocket; got: string }> {
+  const socket = connect({
+    socket: connectPlain({ port, host: '127.0.0.1', localAddress: from }).on('error', () => undefined),
+    servername: 'localhost',
+    rejectUnauthorized: false,
+  })
+  const got = await new Promise<string>((resolve) => {
+    socket.once('data', (bytes: Buffer) => {
+      resolve(bytes.toString().trim())
+    })
+    socket
+      .on('error', () => undefined)
+      .once('close', () => {
+        resolve('closed')
+      })
+  })
+  return { socket, got }
+}
+
+async function passes(from: string, port?: number): Promise<boolean> {
+  const { socket, got } = await knock(from, port)
+  socket.destroy()
+  return got === '+OK POP3 ready'
+}
+
+/** `steps`: a code of so many steps away, where the one of now is used up. */
+async function logIn(from: string, user: string, steps = 0): Promise<string> {
+  const { socket } = await knock(from)
+  let heard = ''
+  socket.on('data', (chunk: Buffer) => (heard += chunk.toString()))
+  socket.write(`USER ${user}\r\nPASS secret${postern.code(user, steps)}\r\n`)
+  await until('the verdict', () => /^[-+].*\r\n[-+].*\r\n/.test(heard))
+  socket.destroy()
+  return heard.split('\r\n')[1] ?? ''
+}
+
+const source = (line: Line | undefined) => line?.['source']
+const lastOf = (stream: string, action: string) =>
+  postern.audit(stream).findLast((line) => line.event.action === action)
+const policy = (name: string) => join(postern.folder, 'policies', name)
+
+describe('the geofence', () => {
+  test('closes before TLS on a country that is shut out, and the line says country, rule and place', async () => {
+    expect((await knock(KOREA)).got).toBe('closed')
+    const line = await until('the denial', () => lastOf('access', 'connection-denied'))
+    expect(line).toMatchObject({
+      source: { ip: KOREA, geo: { country_iso_code: 'KP' } },
+      rule: { name: 'geofence.country' },
+      postern: { rule: { file: 'geofence.yaml', line: 4 } },
+    })
+  })
+
+  test('and on a system, and on an address that nobody knows', async () => {
+    expect(await passes(BAD_LOT)).toBe(false)
+    expect(await passes('127.0.3.1')).toBe(false)
+    const rules = await until('both denials', () => {
+      const lines = postern.audit('access').filter((line) => line.event.action === 'connection-denied')
+      return lines.length >= 3 && lines.slice(-2).map((line) => (line['rule'] as { name: string }).name)
+    })
+    expect(rules).toEqual(['geofence.asn', 'geofence.country'])
+    expect(source(lastOf('access', 'connection-denied'))).toEqual({
+      ip: '127.0.3.1',
+      port: expect.any(Number) as number,
+    })
+  })
+
+  test('lets the others in, and every line about them says where they are', async () => {
+    expect(await logIn(GERMANY, 'ann@example.com')).toMatch(/^\+OK/)
+    const where = { ip: GERMANY, geo: { country_iso_code: 'DE' }, as: { number: 64500 } }
+    expect(source(lastOf('auth', 'login-succeeded'))).toMatchObject(where)
+    expect(source(await until('the end', () => lastOf('session', 'session-closed')))).toMatchObject(where)
+  })
+
+  test("lets a traveller's country pass, and at login the users of the exception alone", async () => {
+    expect(await logIn(JAPAN, 'bob@example.com')).toMatch(/^-ERR \[AUTH\] Authentication failed/)
+    const refused = await until('the refusal', () => lastOf('auth', 'login-failed'))
+    expect([refused.event.reason, refused['rule']]).toEqual(['rule', { name: 'geofence.country' }])
+    expect(await logIn(JAPAN, 'ann@example.com', 1)).toMatch(/^\+OK/)
+  })
+})
+
+describe('an operator', () => {
+  test('asks why, and is told with file and line', async () => {
+    const { code, stdout } = await postern.cli('explain', KOREA)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^127\.0\.0\.200 at .*: a private address$/m)
+    expect(stdout).toMatch(/^ {2}geofence +deny +geofence\.country geofence\.yaml:4 {2}allow: \[DE\]$/m)
+    expect(stdout).toMatch(/^the gate: denied by geofence\.country geofence\.yaml:4$/m)
+    const { stdout: json } = await postern.cli('explain', JAPAN, '--user', 'ann@example.com', '--json')
+    const told = JSON.parse(json) as { country: string; gate: { verdict: string }; login: { allowed: boolean; facts: string[] } } // prettier-ignore
+    expect([told.country, told.gate.verdict, told.login.allowed]).toEqual(['JP', 'login', true])
+    expect(told.login.facts).toContain('state enrolled')
+    expect((await postern.cli('explain', 'nonsense')).stderr).toBe("postern: 'nonsense' is no IP address\n")
+    expect((await postern.cli('explain', KOREA, '--at', 'soon')).code).toBe(1)
+  })
+
+  test('sees the databases in the status, and a clean check', async () => {
+    const { code, stdout } = await postern.cli('status')
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^database +country_database Test-Country, built /m)])
+    expect((await postern.cli('check')).code).toBe(0)
+  })
+
+  test('gives a pass: it counts at once in all fronts, shows, and is in the audit', async () => {
+    expect(await passes(KOREA)).toBe(false)
+    const given = await postern.cli('allow', KOREA, '--for', '2h', '--reason', 'ann is in Pyongyang')
+    expect([given.code, given.stdout]).toEqual([0, expect.stringContaining('127.0.0.200 passes the gate until')])
+    for (let n = 0; n < 6; n++) expect(await passes(KOREA)).toBe(true)
+    expect(await passes('127.0.0.201')).toBe(false)
+    expect(lastOf('admin', 'break-glass')).toMatchObject({ event: { reason: 'ann is in Pyongyang' }, postern: { network: KOREA } }) // prettier-ignore
+    expect((await postern.cli('status')).stdout).toMatch(/^break-glass +127\.0\.0\.200 until .*: ann is in Pyongyang$/m)
+    expect((await postern.cli('explain', KOREA)).stdout).toMatch(/^the gate: passes by break-glass$/m)
+    // The second factor holds all the same.
+    expect(await logIn(KOREA, 'nobody@example.com')).toMatch(/^-ERR \[AUTH\]/)
+    expect((await postern.cli('allow', KOREA, '--for', '0s', '--reason', 'done')).code).toBe(0)
+    expect(await passes(KOREA)).toBe(false)
+    expect((await postern.cli('allow', KOREA, '--for', '8d', '--reason', 'x')).stderr).toMatch(/longer than 7d/)
+    expect((await postern.cli('allow', KOREA)).code).toBe(2)
+  })
+
+  test('swaps a database by writing the file; one that is cut short changes nothing', async () => {
+    const { socket } = await knock(GERMANY)
+    writeFileSync(policy('country.mmdb'), mmdb([['127.0.0.0/8', { country: { iso_code: 'DE' } }], ...PLACES.slice(2)]))
+    await until('the new database', () => postern.audit('admin').filter(({ event }) => event.action === 'feed-updated').length > 2) // prettier-ignore
+    await expect.poll(() => passes(KOREA), { timeout: 15_000 }).toBe(true)
+    expect(socket.destroyed).toBe(false)
+    writeFileSync(policy('country.mmdb'), mmdb(PLACES).subarray(0, -30))
+    const refused = await until('the refusal', () => lastOf('admin', 'policy-rejected'))
+    expect(JSON.stringify(refused)).toMatch(/geofence\.yaml:1:19: `country_database: country\.mmdb` is /)
+    expect(await passes(KOREA)).toBe(true)
+    expect((await postern.cli('status')).stdout).toMatch(/degraded/)
+    writeFileSync(policy('country.mmdb'), mmdb(PLACES))
+    await expect.poll(() => passes(KOREA), { timeout: 15_000 }).toBe(false)
+    expect((await postern.cli('status')).code).toBe(0)
+    socket.destroy()
+  })
+})
+
+test('a pass outlives the server, and can be given while none runs', async () => {
+  await postern.cli('allow', '127.0.0.222', '--for', '1h', '--reason', 'before the stop')
+  await postern.stop()
+  expect((await postern.cli('allow', KOREA, '--for', '1h', '--reason', 'at night')).code).toBe(0)
+  const child = spawn(process.execPath, [LAUNCHER, 'serve', '-c', postern.config], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  let out = ''
+  child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()))
+  try {
+    const port = await until('it listens again', () => Number(/^listening \S+:(\d+)$/m.exec(out)?.[1] ?? 0) || null)
+    expect(await passes(KOREA, port)).toBe(true)
+    expect(await passes('127.0.0.222', port)).toBe(true)
+    expect(await passes('127.0.0.201', port)).toBe(false)
+  } finally {
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+})
+
+test('a start with a database that is no good says where it is named, and serves nobody', async () => {
+  writeFileSync(policy('country.mmdb'), 'no database')
+  const { code, stderr } = await postern.cli('serve')
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/geofence\.yaml:1:19: `country_database: country\.mmdb` is no MaxMind database/)]) // prettier-ignore
+})

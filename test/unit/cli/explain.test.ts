@@ -1,0 +1,211 @@
+import { describe, expect, test } from 'vitest'
+import { parseAddress } from '../../../src/base/ip.ts'
+import { explainLogin } from '../../../src/cli/explain-login.ts'
+import { explainAddress, type Explanation } from '../../../src/cli/explanation.ts'
+import type { Ask } from '../../../src/keeper/dns-client.ts'
+import type { PassRow, User } from '../../../src/state/store.ts'
+import { mmdb } from '../../support/mmdb.ts'
+import { address } from '../gate/lists.ts'
+import { good, LOGIN, NOW, POSTERN } from '../policy/folder.ts'
+
+const HOUR = 3_600_000
+const database = mmdb([
+  ['192.0.2.0/24', { country_code: 'KP' }],
+  ['198.51.100.0/24', { country_code: 'JP' }],
+  ['203.0.113.0/24', { country_code: 'DE' }],
+])
+const systems = mmdb([['203.0.113.0/24', { autonomous_system_number: 64500 }]])
+const FILES = {
+  'postern.yaml': `${POSTERN}checks: [networks, reputation, geofence]\n`,
+  'networks.yaml': 'allow: [lists/office.txt]\ndeny: [lists/denied.txt]\n',
+  'lists/office.txt': '# us\n198.51.100.7  # Tokyo\n',
+  'lists/denied.txt': '\n203.0.113.128/25 # a bad lot\n',
+  'geofence.yaml': 'country_database: c.mmdb\nasn_database: a.mmdb\ncountries: { allow: [DE] }\n',
+  'reputation.yaml': 'dnsbl:\n  - zone: strict.example\n  - { zone: watched.example, mode: monitor, on_error: deny }\n',
+  'c.mmdb': database,
+  'a.mmdb': systems,
+}
+
+const silent: Ask = () => Promise.resolve({ say: 'none' })
+const listing: Ask = (_, name) =>
+  Promise.resolve(
+    name.endsWith('strict.example')
+      ? { say: 'addresses', addresses: [address('127.0.0.2')] }
+      : { say: 'failed', reason: 'the resolver did not answer in time' },
+  )
+
+async function explain(
+  ip: string,
+  {
+    ask = silent,
+    passes = [],
+    files = {},
+    at = NOW,
+  }: { ask?: Ask; passes?: PassRow[]; files?: Record<string, string>; at?: number } = {},
+) {
+  const { policies } = await good({ ...FILES, ...files })
+  const found = parseAddress(ip)
+  if (found === null) throw new Error(ip)
+  return { policies, gate: await explainAddress(policies, { address: found, at, passes, ask }) }
+}
+const words = ({ steps, gate }: Explanation) => [
+  ...steps.map(({ check, verdict, by, detail }) => [check, verdict, by && `${by.file}:${by.line}`, detail].filter(Boolean).join(' ')), // prettier-ignore
+  `${gate.verdict} ${gate.by?.rule ?? ''}`.trim(),
+]
+
+describe('explain', () => {
+  test('says every check in order, with the entry that matched, the country and the system', async () => {
+    const { gate } = await explain('203.0.113.200')
+    expect([gate.country, gate.asn, gate.private]).toEqual(['DE', 64500, false])
+    expect(words(gate)).toEqual([
+      'break-glass pass',
+      'networks deny lists/denied.txt:2 203.0.113.128/25 # a bad lot',
+      'reputation pass',
+      'geofence pass',
+      'dnsbl.strict.example pass not listed',
+      'dnsbl.watched.example pass not listed',
+      'rates off',
+      'denied networks.deny',
+    ])
+  })
+
+  test('a country that is shut out, by the line of its rule', async () => {
+    expect(words((await explain('192.0.2.1')).gate)).toEqual([
+      'break-glass pass',
+      'networks pass',
+      'reputation pass',
+      'geofence deny geofence.yaml:3 countries: { allow: [DE] }',
+      'dnsbl.strict.example pass not listed',
+      'dnsbl.watched.example pass not listed',
+      'rates off',
+      'denied geofence.country',
+    ])
+  })
+
+  test('an allow entry spares the rest', async () => {
+    const { gate } = await explain('198.51.100.7', { ask: listing })
+    expect(words(gate)).toEqual([
+      'break-glass pass',
+      'networks admit lists/office.txt:2 198.51.100.7  # Tokyo',
+      'reputation pass',
+      'geofence spared geofence.yaml:3 countries: { allow: [DE] }',
+      'dnsbl.strict.example spared reputation.yaml:2',
+      'dnsbl.watched.example spared reputation.yaml:3',
+      'rates off',
+      'passes networks.allow',
+    ])
+  })
+
+  test('break-glass goes before all, as long as it lasts', async () => {
+    const passes = [
+      { network: '203.0.113.0/24', until: NOW + HOUR, reason: 'ann is locked out' },
+      { network: '10.0.0.0/8', until: NOW + HOUR, reason: 'other' },
+    ]
+    const { gate } = await explain('203.0.113.200', { passes })
+    expect(words(gate).slice(0, 2)).toEqual([
+      'break-glass admit postern allow:0 203.0.113.0/24 until 2026-11-21T13:00:00.000Z: ann is locked out',
+      'networks spared lists/denied.txt:2 203.0.113.128/25 # a bad lot',
+    ])
+    expect(gate.gate.verdict).toBe('passes')
+    expect((await explain('203.0.113.200', { passes, at: NOW + HOUR })).gate.gate.verdict).toBe('denied')
+  })
+
+  test('zones, each by its mode; a monitor says what it would do', async () => {
+    const { gate } = await explain('203.0.113.1', { ask: listing })
+    expect(words(gate).slice(4)).toEqual([
+      'dnsbl.strict.example deny reputation.yaml:2 answers 127.0.0.2',
+      'dnsbl.watched.example would deny reputation.yaml:3 the resolver did not answer in time',
+      'rates off',
+      'denied dnsbl.strict.example',
+    ])
+    const strict = { 'reputation.yaml': 'dnsbl: [{ zone: other.example, on_error: deny }]' }
+    const unsure = await explain('203.0.113.1', { ask: listing, files: strict })
+    expect(unsure.gate.gate).toMatchObject({ verdict: 'unsure', by: { rule: 'dnsbl.other.example' } })
+  })
+
+  test('a private address is in no database, and no zone hears of it', async () => {
+    const { gate } = await explain('10.0.0.1', { ask: listing })
+    expect([gate.private, gate.country, gate.gate.verdict]).toEqual([true, null, 'passes'])
+    expect(words(gate)).toContain('dnsbl.strict.example pass private addresses are not asked for')
+  })
+
+  test('checks that are off are off; a database that is no good is told', async () => {
+    const { gate } = await explain('192.0.2.1', { files: { 'postern.yaml': `${POSTERN}checks: [networks]\n` } })
+    expect(words(gate)).toEqual([
+      'break-glass pass',
+      'networks pass',
+      'reputation off',
+      'geofence off',
+      'rates off',
+      'passes',
+    ])
+    const broken = await explain('192.0.2.1', { files: { 'c.mmdb': 'no database' } })
+    expect(broken.gate.remarks).toEqual([expect.stringMatching(/geofence\.yaml:1:19: .*is no MaxMind database/)])
+  })
+})
+
+const EXCEPTION = 'exceptions: [{ users: [ann@example.com], countries: [JP], until: 2026-12-01, reason: trip }]\n'
+const ANN: User = { name: 'ann@example.com', state: 'enrolled', enrolment: 'e', sealedSeed: null, enrolledAt: 1, firstUsed: 1 } // prettier-ignore
+const trusted = [{ network: '203.0.113.0/24', fingerprint: 'fp', since: 0, lastUsed: 0, expires: NOW + HOUR }]
+
+async function login(
+  ip: string,
+  typed: string,
+  change: { user?: User | null; login?: string; fingerprint?: string; roster?: string } = {},
+) {
+  const { user = ANN, login: text = LOGIN, fingerprint = null, roster } = change
+  const files = { 'login.yaml': text, ...(roster === undefined ? {} : { 'lists/users.txt': roster }) }
+  const { policies, gate } = await explain(ip, { files })
+  const store = { passes: [], user, trusted }
+  return explainLogin(policies, { user: typed, address: address(ip), at: NOW, fingerprint, gate, store })
+}
+
+describe('explain --user', () => {
+  test('says what the login needs, and what is known of the device', async () => {
+    expect(await login('203.0.113.1', 'ANN@example.com')).toEqual({
+      user: 'ann@example.com',
+      allowed: true,
+      facts: ['user ann@example.com', 'backend old', 'state enrolled', '1 trusted in 203.0.113.0/24'],
+      needs: 'the password and the code of the moment, or the string that a trusted device used before',
+    })
+    expect((await login('203.0.113.1', 'ann@example.com', { fingerprint: 'fp' })).facts).toContain('this device is trusted until 2026-11-21T13:00:00.000Z') // prettier-ignore
+    expect((await login('203.0.113.1', 'ann@example.com', { fingerprint: 'other' })).facts).toContain('no device with this fingerprint is trusted in 203.0.113.0/24') // prettier-ignore
+  })
+
+  test('the gate goes before all', async () => {
+    expect(await login('192.0.2.1', 'ann@example.com')).toMatchObject({ allowed: false, needs: 'nothing helps: the gate denies the address' }) // prettier-ignore
+  })
+
+  test("a traveller's country passes for the users of the exception alone", async () => {
+    const at = { login: LOGIN + EXCEPTION }
+    expect((await explain('198.51.100.9', { files: { 'login.yaml': at.login } })).gate.gate).toMatchObject({ verdict: 'login', by: { line: 3 } }) // prettier-ignore
+    expect(await login('198.51.100.9', 'ann@example.com', at)).toMatchObject({
+      allowed: true,
+      facts: expect.arrayContaining(['exception of login.yaml for JP until 2026-12-02T00:00:00.000Z']) as string[],
+    })
+    expect(await login('198.51.100.9', 'bob@example.com', at)).toMatchObject({
+      allowed: false,
+      needs: 'nothing helps: no exception of login.yaml names this user for this country',
+    })
+  })
+
+  test('states: frozen, not enrolled, off the roster, the bare password where that is enough', async () => {
+    const of = async (...args: Parameters<typeof login>) => (await login(...args)).needs
+    expect(await of('203.0.113.1', 'ann@example.com', { user: { ...ANN, state: 'frozen' } })).toBe(
+      'nothing helps: the user is frozen',
+    )
+    expect(await of('203.0.113.1', 'ann@example.com', { user: null })).toBe('nothing helps: the user is not enrolled')
+    const rolling = 'users: { roster: lists/users.txt }\nsecond_factor: { required_for: enrolled }\n'
+    const roster = 'ann@example.com\n'
+    expect(await of('203.0.113.1', 'bob@example.com', { login: rolling, roster })).toBe(
+      'nothing helps: the roster does not name this user',
+    )
+    expect(await of('203.0.113.1', 'ann@example.com', { login: rolling, roster, user: null })).toBe(
+      'the password alone',
+    )
+    const near = 'second_factor: { not_required_from: [203.0.113.0/24] }\n'
+    expect(await of('203.0.113.1', 'ann@example.com', { login: near })).toBe(
+      'the password alone, or the password and a code',
+    )
+  })
+})
