@@ -7,6 +7,7 @@ import { hash } from 'node:crypto'
 import { fetchBody } from './compiler/fetch.ts'
 import { type FetchJob, type Job, type Made, work } from './compiler/job.ts'
 import { readFrame, toFrame } from './compiler/wire.ts'
+import { giveUpRoot } from './base/give-up-root.ts'
 import { COMPILER_ANSWER_MAX } from './base/gate-limits.ts'
 
 giveUpRoot(process.argv[2], process.argv[3])
@@ -25,12 +26,4 @@ async function fetched(job: FetchJob): Promise<Made> {
   const made = work({ do: 'feed', source: { name: job.name, bytes: body, digest: '' } })
   const digest = hash('sha256', body)
   return made.at === 'feed' ? { ...made, at: 'fetched', body, digest, etag, lastModified } : made
-}
-
-function giveUpRoot(uid: string | undefined, gid: string | undefined): void {
-  if (uid === undefined || gid === undefined) return
-  process.setgroups?.([])
-  process.setgid?.(Number(gid))
-  process.setuid?.(Number(uid))
-  if (process.getuid?.() === 0) throw new Error('still root')
 }

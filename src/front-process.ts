@@ -3,6 +3,7 @@
  * and knows what the keeper's snapshot tells it.
  */
 import cluster from 'node:cluster'
+import { giveUpRoot } from './base/give-up-root.ts'
 import { systemClock } from './base/clock.ts'
 import { RELAYED_REPORT_MS } from './base/limits.ts'
 import { never } from './base/never.ts'
@@ -18,6 +19,8 @@ import type { BackendPlan, FromFront, FromKeeper, Snapshot } from './keeper/mess
 import { probeBackend } from './relay/backend.ts'
 import { session, type House } from './session.ts'
 
+if (cluster.worker === undefined) throw new Error('a front is started by its keeper')
+cluster.worker.exitedAfterDisconnect = true
 giveUpRoot(process.argv[2], process.argv[3])
 // A terminal and a service manager signal all processes of a group. When to leave is the keeper's word alone: a session, or a QUIT
 // that was sent on, would be cut here.
@@ -160,14 +163,4 @@ function report(): void {
 function present<T>(value: T | null): T {
   if (value === null) throw new Error('used before the first snapshot')
   return value
-}
-
-function giveUpRoot(uid: string | undefined, gid: string | undefined): void {
-  if (cluster.worker === undefined) throw new Error('a front is started by its keeper')
-  cluster.worker.exitedAfterDisconnect = true
-  if (uid === undefined || gid === undefined) return
-  process.setgroups?.([])
-  process.setgid?.(Number(gid))
-  process.setuid?.(Number(uid))
-  if (process.getuid?.() === 0) throw new Error('still root')
 }

@@ -3,6 +3,7 @@
  * descriptors that the keeper opened for it. One question, one answer, then it ends.
  */
 import { readSync, fstatSync, writeSync } from 'node:fs'
+import { giveUpRoot } from '../base/give-up-root.ts'
 import { DATABASE_MAX } from '../base/gate-limits.ts'
 import { faulty, parsed, type Parsed } from '../base/parsed.ts'
 import { fetchDatabase, type Validators } from './database.ts'
@@ -53,12 +54,4 @@ function readWhole(): Parsed<Buffer> {
   let at = 0
   for (let read = 1; at < size && read > 0; at += read) read = readSync(FILE_FD, bytes, at, size - at, at)
   return parsed(bytes.subarray(0, at))
-}
-
-function giveUpRoot(uid: string | undefined, gid: string | undefined): void {
-  if (uid === undefined || gid === undefined) return
-  process.setgroups?.([])
-  process.setgid?.(Number(gid))
-  process.setuid?.(Number(uid))
-  if (process.getuid?.() === 0) throw new Error('still root')
 }

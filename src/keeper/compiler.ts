@@ -12,10 +12,10 @@ import {
 import { readAnswers } from '../compiler/answer.ts'
 import { type Compile, type Job, type Made, type ParseJob, work } from '../compiler/job.ts'
 import { readFrame, toFrame } from '../compiler/wire.ts'
+import { CODE, powerless } from './powerless.ts'
 import type { Identity } from './supervise.ts'
 
 const BUILT = import.meta.url.endsWith('.js')
-const CODE = fileURLToPath(new URL('..', import.meta.url))
 const COMPILER = fileURLToPath(new URL(BUILT ? '../compiler-process.js' : '../compiler-process.ts', import.meta.url))
 
 export type CompilerOptions = {
@@ -35,11 +35,7 @@ export async function compileApart(jobs: Job[], options: CompilerOptions): Promi
   const child = spawn(
     process.execPath,
     [
-      '--permission',
-      '--allow-net',
-      `--allow-fs-read=${program?.folder ?? CODE}*`,
-      '--disable-sigusr1',
-      '--disable-warning=ExperimentalWarning',
+      ...powerless([program?.folder ?? CODE]),
       `--max-old-space-size=${options.heapMiB ?? COMPILER_HEAP_MIB}`,
       program?.file ?? COMPILER,
       ...(identity === null ? [] : [String(identity.uid), String(identity.gid)]),

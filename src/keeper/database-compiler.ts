@@ -5,10 +5,10 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { faulty } from '../base/parsed.ts'
 import type { DatabaseAnswer, DatabaseQuestion } from '../compiler/database-process.ts'
+import { CODE, powerless } from './powerless.ts'
 import type { Identity } from './supervise.ts'
 
 const BUILT = import.meta.url.endsWith('.js')
-const CODE = fileURLToPath(new URL('..', import.meta.url))
 const PROGRAM = fileURLToPath(
   new URL(BUILT ? '../compiler/database-process.js' : '../compiler/database-process.ts', import.meta.url),
 )
@@ -32,13 +32,7 @@ export function databaseCompiler(identity: Identity | null, program = PROGRAM): 
       const child = fork(program, identity === null ? [] : [String(identity.uid), String(identity.gid)], {
         serialization: 'advanced',
         execArgv: [
-          '--permission',
-          '--allow-net',
-          ...[CODE, ...(program === PROGRAM ? [] : [program]), ...packages()].map(
-            (folder) => `--allow-fs-read=${folder}*`,
-          ),
-          '--disable-sigusr1',
-          '--disable-warning=ExperimentalWarning',
+          ...powerless([CODE, ...(program === PROGRAM ? [] : [program]), ...packages()]),
           `--max-old-space-size=${HEAP_MIB}`,
         ],
         stdio: ['ignore', 'ignore', 'inherit', file.fd, 'ipc'],

@@ -11,8 +11,8 @@ import { frontIdentity, type Identity } from './supervise.ts'
 
 const identities = new Map<string, Identity | null>()
 
-/** Whom helper processes become: as the fronts. Their start warns of a user that is not there. */
-function helperIdentity(user: string): Identity | null {
+/** Gives whom helper processes become, for the user that the policies name: as the fronts, whose start warns of one that is not there. */
+export function helperIdentity(user: string): Identity | null {
   const known = identities.get(user) ?? frontIdentity(user, () => undefined)
   identities.set(user, known)
   return known

@@ -20,7 +20,7 @@ import { createDnsbl, type Dnsbl } from './dnsbl.ts'
 import { takeEnvironment } from './environment.ts'
 import type { Feeds } from './feeds.ts'
 import { gatewaysOf } from './gateways.ts'
-import { createFeedsApart, compileApartAs } from './helpers.ts'
+import { createFeedsApart, compileApartAs, helperIdentity } from './helpers.ts'
 import { putInForce, readPolicies, type InForce, type PolicySet } from './in-force.ts'
 import { createJudge, type Judge } from './judge.ts'
 import { createKnown, type Known } from './known.ts'
@@ -30,7 +30,7 @@ import type { Policies } from '../policy/load.ts'
 import { openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
 import { StateFault } from '../state/fault.ts'
-import { frontIdentity, type Supervisor } from './supervise.ts'
+import type { Supervisor } from './supervise.ts'
 
 export type Rig = {
   log: Log
@@ -212,7 +212,7 @@ function gateParts(
 ): Pick<Rig, 'databases' | 'dnsbl' | 'lateGate'> {
   const databases = createDatabases({
     folder: join(state.path, DATABASES_FOLDER),
-    compile: databaseCompiler(frontIdentity(processes.user, () => undefined)),
+    compile: databaseCompiler(helperIdentity(processes.user)),
     clock: systemClock,
     log,
     emit,

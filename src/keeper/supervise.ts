@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { FRONT_RESTART_LONGEST_MS, FRONT_RESTART_MS } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
+import { CODE, powerless } from './powerless.ts'
 import { readFromFront, type FromFront, type FromKeeper } from './messages.ts'
 
 export type Front = {
@@ -35,7 +36,6 @@ export type Supervisor = {
 export type Allowed = { host: string; port: number }
 
 const BUILT = import.meta.url.endsWith('.js')
-const CODE = fileURLToPath(new URL('..', import.meta.url))
 const FRONT = fileURLToPath(new URL(BUILT ? '../front-process.js' : '../front-process.ts', import.meta.url))
 
 export type SupervisorOptions = {
@@ -66,13 +66,7 @@ export function supervise({ count, identity, allowed, events, log, program }: Su
     args: identity === null ? [] : [String(identity.uid), String(identity.gid)],
     serialization: 'advanced',
     // The code of the fronts needs no package: its own folder is all it reads.
-    execArgv: [
-      '--permission',
-      '--allow-net',
-      `--allow-fs-read=${program?.folder ?? CODE}*`,
-      '--disable-sigusr1',
-      '--disable-warning=ExperimentalWarning',
-    ],
+    execArgv: powerless([program?.folder ?? CODE]),
   })
 
   const fork = () => {
