@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { oldServer } from '../../src/demo/old-server.ts'
-import { startPostern, until, type Running } from '../support/running.ts'
+import { startPostern, until, type Running, type Wanted } from '../support/running.ts'
 import { knock, logIn, many, session, shakeHands } from './clients.ts'
 import { networks, STRUCTURES } from './structures.ts'
 import { median, printTable } from './table.ts'
@@ -24,7 +24,7 @@ const run_ = promisify(execFile)
 const here = (name: string) => new URL(name, import.meta.url).pathname
 const USER = 'ann@example.com'
 const PASSWORD = 'secret'
-/** The strangers' networks: all of the first is denied. The second is for the rates. */
+/** The strangers' networks: all of the first is denied, the second comes more often than rates.yaml allows. */
 const DENIED = '127.66'
 const CROWD = '127.77'
 const FLOOD = 5_000
@@ -71,14 +71,15 @@ function rowOf(name: string, { perSecond, buildMs, bytes, share }: Measured): st
 type Stand = { postern: Running; password: string; close(): Promise<void> }
 
 /** A real server with two fronts, an old server behind, and one enrolled user whose device is trusted. */
-async function stand(wanted: { lists?: Record<string, string> } = {}): Promise<Stand> {
+async function stand(wanted: Partial<Wanted> = {}): Promise<Stand> {
   const behind = await oldServer(USER, PASSWORD, [])
   const postern = await startPostern({
     backendPort: behind.port,
     postern: { admin: { listen: '127.0.0.1:39110' }, log: { level: 'error' } },
     login: { failures: { reply_after: '0s' } },
     networks: { deny: ['lists/denied.txt'] },
-    files: { 'lists/denied.txt': `${DENIED}.0.0/16\n`, ...wanted.lists },
+    files: { 'lists/denied.txt': `${DENIED}.0.0/16\n` },
+    ...wanted,
   })
   await postern.enroll(USER)
   const password = PASSWORD + postern.code(USER)
@@ -133,8 +134,22 @@ async function denial(): Promise<void> {
   )
 }
 
+/** A crowd is one network of rates.yaml. The good client comes more often than anyone's mail program: only it gets that much. */
+const RATES = {
+  per_address: { connections: '120/1m', concurrent: 40 },
+  per_network: { connections: '1200/1m', concurrent: 400, ipv4: 16 },
+  known_factor: 1_000,
+}
+
 async function flood(): Promise<void> {
-  const { postern, password, close } = await stand()
+  const { postern, password, close } = await stand({
+    postern: {
+      admin: { listen: '127.0.0.1:39110' },
+      log: { level: 'error' },
+      checks: ['networks', 'rates'],
+    },
+    rates: RATES,
+  })
   const to = { port: postern.port, from: '127.0.0.5' }
   const logins = async (until_: () => boolean) => {
     const took: number[] = []
@@ -151,10 +166,10 @@ async function flood(): Promise<void> {
     )(0),
   )
   const rows = [['quiet', '0', String(quiet.length), median(quiet).toFixed(1), '']]
-  // When rates are on, the crowd's network is the one they turn away; until then its strangers are taken in and leave.
   for (const [name, prefixes] of [
     ['one denied network', [DENIED]],
-    ['a denied one and a crowd', [DENIED, CROWD]],
+    ['a denied one and a rate-limited one', [DENIED, CROWD]],
+    ['one rate-limited network', [CROWD]],
   ] as const) {
     let over = false
     const args = [here('flood.ts'), String(postern.port), String(FLOOD), '1000', ...prefixes]
