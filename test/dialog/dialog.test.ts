@@ -35,7 +35,7 @@ describe('dialogues on one Postern', () => {
       domains: [domainOf(index)],
       addresses: [`127.0.0.1:${port}`],
     }))
-    postern = await startPostern({ backendPort: 1, postern: { backends } })
+    postern = await startPostern({ backendPort: 1, fronts: 2, postern: { backends } })
     for (const index of shared.keys()) await postern.enroll(`ann@${domainOf(index)}`)
   }, 90_000)
   afterAll(async () => {

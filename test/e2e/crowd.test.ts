@@ -17,7 +17,7 @@ afterEach(async () => {
 async function start(wanted: Omit<Wanted, 'backendPort'>): Promise<{ postern: Running; server: ScriptedServer }> {
   const server = await scriptedServer({})
   open.push(server)
-  const postern = await startPostern({ backendPort: server.port, ...wanted })
+  const postern = await startPostern({ backendPort: server.port, fronts: 2, ...wanted })
   open.push(postern)
   return { postern, server }
 }

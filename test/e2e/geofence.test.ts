@@ -39,6 +39,7 @@ let postern: Running
 beforeAll(async () => {
   server = await oldServer('ann@example.com', 'secret', [])
   postern = await startPostern({
+    fronts: 2,
     backendPort: server.port,
     postern: { checks: ['networks', 'geofence'] },
     login: {

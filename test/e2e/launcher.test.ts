@@ -84,7 +84,7 @@ describe('the launcher', () => {
 test('the compiled build runs below node_modules, where Node strips no types', { timeout: 180_000 }, async () => {
   const home = join(folder, 'node_modules/postern')
   await mkdir(join(home, 'src'), { recursive: true })
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+  const tsc = join(ROOT, 'node_modules/typescript-native/bin/tsc')
   const built = await node(tsc, '-p', join(ROOT, 'test/house/tsconfig.dist.json'), '--outDir', join(home, 'dist'))
   expect(built).toEqual({ code: 0, out: '', err: '' })
   await cp(join(ROOT, 'src/launcher.js'), join(home, 'src/launcher.js'))

@@ -14,7 +14,7 @@ let postern: Running
 
 beforeAll(async () => {
   server = await scriptedServer({})
-  postern = await startPostern({ backendPort: server.port, postern: { admin: { listen: '127.0.0.1:0' } } })
+  postern = await startPostern({ backendPort: server.port, fronts: 2, postern: { admin: { listen: '127.0.0.1:0' } } })
 })
 afterAll(async () => {
   await postern.close()

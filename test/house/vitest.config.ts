@@ -10,5 +10,7 @@ export default defineConfig({
     maxWorkers: 3,
     // No file of ours changes what another one sees; a process for each of them would cost a third of the time.
     isolate: false,
+    // Each test of a whole server starts the same three hundred files: compiled once, a start costs half. Fronts do not see this.
+    env: { NODE_COMPILE_CACHE: new URL('../../node_modules/.cache/postern.code', import.meta.url).pathname },
   },
 })

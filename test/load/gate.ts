@@ -75,6 +75,7 @@ async function stand(wanted: Partial<Wanted> = {}): Promise<Stand> {
   const behind = await oldServer(USER, PASSWORD, [])
   const postern = await startPostern({
     backendPort: behind.port,
+    fronts: 2,
     postern: { admin: { listen: '127.0.0.1:39110' }, log: { level: 'error' } },
     login: { failures: { reply_after: '0s' } },
     networks: { deny: ['lists/denied.txt'] },

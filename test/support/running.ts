@@ -14,6 +14,8 @@ const PATIENCE_MS = 30_000
 type Policy = Record<string, unknown>
 export type Wanted = {
   backendPort: number
+  /** One is half a start cheaper; two where it matters which of them a connection comes to. */
+  fronts?: 1 | 2
   /** Merged over a working set, one level deep. */
   postern?: Policy
   login?: Policy
@@ -147,7 +149,7 @@ export async function writePolicies(folder: string, wanted: Wanted): Promise<voi
     tls: { certificates: [{ cert: 'tls/cert.pem', key: 'tls/key.pem' }] },
     backends: [{ name: 'old-mail', addresses: [`127.0.0.1:${wanted.backendPort}`] }],
     checks: wanted.reputation === undefined ? ['networks'] : ['networks', 'reputation'],
-    processes: { fronts: 2, user: 'nobody' },
+    processes: { fronts: wanted.fronts ?? 1, user: 'nobody' },
     limits: { drain_time: '2s' },
     admin: { listen: 'off' },
     ...wanted.postern,
