@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
+import { reply, startResolver, type Asked } from '../support/dns-server.ts'
 import { startPostern, until, type Line, type Running } from '../support/running.ts'
 import { openClient, scriptedServer, type Client, type ScriptedServer } from './peers.ts'
 import { bytesOf, type Dialogue, type Numbered } from './script.ts'
@@ -24,19 +25,33 @@ export const USER = 'ann@example.com'
 
 /** Tells whether a dialogue changes nothing that others would notice. */
 export function canShare({ settings, steps }: Dialogue): boolean {
-  const own = ['postern', 'login', 'networks', 'rates', 'backend'].some((name) => settings[name] !== undefined)
+  const own = ['postern', 'login', 'networks', 'reputation', 'rates', 'backend'].some(
+    (name) => settings[name] !== undefined,
+  )
   return !own && steps.every((step) => step.do !== 'postern')
 }
 
 /** Plays a dialogue on a Postern of its own, and takes that down. */
 export async function playAlone(dialogue: Dialogue): Promise<void> {
   const server = await scriptedServer(dialogue.settings['backend'] ?? {})
-  const { postern: over, login, networks, rates } = filled(dialogue.settings, `127.0.0.1:${server.port}`)
+  const listed = dialogue.settings['zone'] ?? {}
+  const resolver = await startResolver((asked) => [zoneAnswer(listed, asked)])
+  const {
+    postern: over,
+    login,
+    networks,
+    reputation,
+    rates,
+  } = filled(dialogue.settings, {
+    backend: `127.0.0.1:${server.port}`,
+    resolver: `127.0.0.1:${resolver.port}`,
+  })
   const postern = await startPostern({
     backendPort: server.port,
     ...(over && { postern: over }),
     ...(login && { login }),
     ...(networks && { networks }),
+    ...(reputation && { reputation }),
     ...(rates && { rates }),
   })
   try {
@@ -45,12 +60,23 @@ export async function playAlone(dialogue: Dialogue): Promise<void> {
   } finally {
     await postern.close()
     server.close()
+    resolver.close()
   }
 }
 
-/** `{backend}` stands for the address of the old server. */
-function filled(settings: Dialogue['settings'], backend: string): Dialogue['settings'] {
-  return JSON.parse(JSON.stringify(settings).replaceAll('{backend}', backend)) as Dialogue['settings']
+/** `{backend}` and `{resolver}` stand for the addresses of the old server and of the resolver. */
+function filled(settings: Dialogue['settings'], places: Record<string, string>): Dialogue['settings'] {
+  const text = JSON.stringify(settings).replaceAll(
+    /\{(backend|resolver)\}/g,
+    (all, name: string) => places[name] ?? all,
+  )
+  return JSON.parse(text) as Dialogue['settings']
+}
+
+/** A name that is not listed does not exist: that is how a zone says no (RFC 5782). */
+function zoneAnswer(listed: Record<string, unknown>, asked: Asked): Buffer {
+  const addresses = listed[asked.name] as string[] | undefined
+  return addresses === undefined ? reply(asked, { rcode: 3 }) : reply(asked, { addresses })
 }
 
 /** Throws at the first step that is not as the text has it. */

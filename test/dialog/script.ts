@@ -2,8 +2,10 @@
  * Reads a dialogue: one text file with all that client, old server and audit say on one page.
  *
  *     # words about the threat                             (kept as the name of the test: the first line)
- *     @ login {"trusted_device": {"for": "off"}}           policy laid over the working set ({backend} is the old server): postern, login, networks or rates
+ *     @ login {"trusted_device": {"for": "off"}}           policy laid over the working set: postern, login, networks, reputation or
+ *                          rates; {backend} and {resolver} are the addresses of the two below
  *     @ backend {"capabilities": ["TOP"], "greeting": ""}  the old server: CAPA lines (null: none), its greeting
+ *     @ zone {"7.113.0.203.lists.example": ["127.0.0.2"]}  what a resolver answers; no other name exists
  *     @ client {"version": "TLSv1.2", "proxy": "PROXY …"}   its TLS; what a balancer in front of it sends before all else
  *     C> USER ann          the client sends a line; C>| sends without a line end; \r \n \0 \xHH \\ are bytes;
  *                          {code} {code-1} {code+4} {recovery:0} are ann's codes, {base64:…} is encoded, {repeat:N:x} repeats

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { connect as connectPlain } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { oldServer, type OldServer } from '../../src/demo/old-server.ts'
+import { startDownloads, type Downloads } from '../support/https-server.ts'
 import { mmdb, type Value } from '../support/mmdb.ts'
 import { startPostern, until, type Line, type Running } from '../support/running.ts'
 
@@ -21,8 +23,9 @@ const SYSTEMS: [string, Value][] = [
   ['127.0.0.0/25', { autonomous_system_number: 64500 }],
   ['127.0.2.0/24', { autonomous_system_number: 64666 }],
 ]
-const GEOFENCE = `country_database: country.mmdb
-asn_database: systems.mmdb
+/** One database lies on disk, the other comes from a server. */
+const geofence = (url: string) => `country_database: country.mmdb
+asn_database: { url: "${url}", refresh: 7d }
 countries:
   allow: [DE]
 asns: { deny: [64666] }
@@ -35,9 +38,19 @@ vi.setConfig({ testTimeout: 90_000 })
 
 let server: OldServer
 let postern: Running
+let downloads: Downloads
+let trusted: string
+let asked = 0
 
 beforeAll(async () => {
   server = await oldServer('ann@example.com', 'secret', [])
+  downloads = await startDownloads()
+  downloads.answer = (_, response) => {
+    asked += 1
+    response.end(mmdb(SYSTEMS))
+  }
+  trusted = join(mkdtempSync(join(tmpdir(), 'postern-ca-')), 'ca.pem')
+  writeFileSync(trusted, downloads.certificate)
   postern = await startPostern({
     fronts: 2,
     backendPort: server.port,
@@ -45,13 +58,16 @@ beforeAll(async () => {
     login: {
       exceptions: [{ users: ['ann@example.com'], countries: ['JP'], until: '2099-01-01', reason: 'trip' }],
     },
-    files: { 'geofence.yaml': GEOFENCE, 'country.mmdb': mmdb(PLACES), 'systems.mmdb': mmdb(SYSTEMS) },
+    files: { 'geofence.yaml': geofence(downloads.url('/systems.mmdb')), 'country.mmdb': mmdb(PLACES) },
+    environment: { NODE_EXTRA_CA_CERTS: trusted },
   })
   await postern.enroll('ann@example.com')
   await postern.enroll('bob@example.com')
 })
 afterAll(async () => {
   await postern.close()
+  rmSync(dirname(trusted), { recursive: true, force: true })
+  downloads.close()
   server.close()
 })
 
@@ -193,7 +209,7 @@ describe('an operator', () => {
   })
 })
 
-test('a pass outlives the server, and can be given while none runs', async () => {
+test('a pass outlives the server, and can be given while none runs; so does a fetched database', async () => {
   await postern.cli('allow', '127.0.0.222', '--for', '1h', '--reason', 'before the stop')
   await postern.stop()
   expect((await postern.cli('allow', KOREA, '--for', '1h', '--reason', 'at night')).code).toBe(0)
@@ -207,6 +223,8 @@ test('a pass outlives the server, and can be given while none runs', async () =>
     expect(await passes(KOREA, port)).toBe(true)
     expect(await passes('127.0.0.222', port)).toBe(true)
     expect(await passes('127.0.0.201', port)).toBe(false)
+    // What was fetched lies on disk: nobody asks again within `refresh`.
+    expect([await passes(GERMANY, port), await passes(BAD_LOT, port), asked]).toEqual([true, false, 1])
   } finally {
     child.kill('SIGKILL')
     await once(child, 'exit')
