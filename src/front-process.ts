@@ -14,7 +14,7 @@ import { listening } from './front/listen.ts'
 import { createParts } from './front/parts.ts'
 import { terminator, type Terminator } from './front/tls.ts'
 import { toKeeper } from './front/to-keeper.ts'
-import { NO_DATA } from './gate/verdict.ts'
+import type { Pass } from './gate/verdict.ts'
 import type { BackendPlan, FromFront, FromKeeper, Snapshot } from './keeper/messages.ts'
 import { probeBackend } from './relay/backend.ts'
 import { session, type House } from './session.ts'
@@ -34,7 +34,7 @@ const parts = createParts()
 const held = createHeld()
 const relayed = { toClient: 0, fromClient: 0, retrieved: 0, deleted: 0 }
 let snapshot: Snapshot | null = null
-let data = NO_DATA
+let passes: readonly Pass[] = []
 let backends: BackendPlan[] = []
 let tls: Terminator | null = null
 let ticketKeys: Buffer | null = null
@@ -80,9 +80,9 @@ async function take(message: FromKeeper): Promise<void> {
     case 'part':
       parts.take(message)
       return
-    case 'gate-data':
-      data = { ...data, ...message.data }
-      if (snapshot !== null) snapshot = withData(snapshot)
+    case 'passes':
+      passes = message.passes
+      if (snapshot !== null) snapshot = withPasses(snapshot)
       return
     case 'backends':
       backends = message.backends
@@ -111,7 +111,7 @@ async function take(message: FromKeeper): Promise<void> {
 }
 
 async function adopt(next: Snapshot): Promise<void> {
-  snapshot = withData(next)
+  snapshot = withPasses(next)
   held.clear()
   backends = next.backends
   if (tls === null) {
@@ -125,8 +125,8 @@ async function adopt(next: Snapshot): Promise<void> {
 }
 
 /** Databases and passes have a life of their own: what came last of them counts, whatever the policies. */
-function withData(of: Snapshot): Snapshot {
-  return { ...of, gate: { ...of.gate, data } }
+function withPasses(of: Snapshot): Snapshot {
+  return { ...of, gate: { ...of.gate, data: { ...of.gate.data, passes } } }
 }
 
 /** No new connections; those not logged in end; sessions go on until `withinMs` is over; a forwarded QUIT is waited for. */

@@ -82,6 +82,10 @@ export const DATABASE_MAX = 268_435_456
 export const DATABASE_NODES_MAX = 67_108_864
 /** Ranges that it is compiled to, which every front holds in memory (20 octets each). The builtin one has 620,000. */
 export const DATABASE_RANGES_MAX = 3_000_000
+/** Its table as octets, on the way to the keeper: what that many ranges of both families take, and room for the words. */
+export const DATABASE_TABLE_MAX = 100_663_296
+/** Memory of its compiler's heap in MiB; tables lie outside of it. */
+export const DATABASE_HEAP_MIB = 256
 /** Addresses that a download may be passed on to: MaxMind needs one. */
 export const DATABASE_REDIRECTS_MAX = 5
 /** A download, first byte to compiled table. The first one of a database is waited for by who reloads: less than a command waits. */

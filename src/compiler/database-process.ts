@@ -4,11 +4,12 @@
  */
 import { readSync, fstatSync, writeSync } from 'node:fs'
 import { giveUpRoot } from '../base/give-up-root.ts'
-import { DATABASE_MAX } from '../base/gate-limits.ts'
+import { COMPILER_HEADER_MAX, DATABASE_MAX } from '../base/gate-limits.ts'
 import { faulty, parsed, type Parsed } from '../base/parsed.ts'
 import { fetchDatabase, type Validators } from './database.ts'
 import { compileDatabase, type CompiledDatabase, type DatabaseKind } from './mmdb.ts'
 import { unpack } from './unpack.ts'
+import { readFrame, toFrame } from './wire.ts'
 
 /** What the keeper asks. A file is at {@link FILE_FD}; what was fetched goes there too, unpacked. */
 export type DatabaseQuestion = {
@@ -22,12 +23,12 @@ export type DatabaseAnswer = Parsed<({ got: 'database' } & CompiledDatabase & Va
 const FILE_FD = 3
 
 giveUpRoot(process.argv[2], process.argv[3])
-process.once('message', (question: DatabaseQuestion) => void answer(question))
 
-async function answer(question: DatabaseQuestion): Promise<void> {
-  const given = await compile(question)
-  process.send?.(given, undefined, undefined, () => process.exit(0))
-}
+const ceiling = COMPILER_HEADER_MAX
+const question = (await readFrame(process.stdin, { head: ceiling, all: ceiling })) as DatabaseQuestion
+for (const octets of toFrame(await compile(question))) process.stdout.write(octets)
+// A look-up of a name that hangs cannot be called off, and would keep this process alive.
+process.stdout.write('', () => process.exit(0))
 
 async function compile({ kind, from }: DatabaseQuestion): Promise<DatabaseAnswer> {
   if (from.at === 'file') {

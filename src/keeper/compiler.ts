@@ -1,7 +1,5 @@
 /** The compiler as the keeper sees it: a process for each batch of jobs, with a deadline, whose answer is checked. */
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { within } from '../base/deadline.ts'
 import {
   COMPILER_ANSWER_MAX,
   COMPILER_DEADLINE_MS,
@@ -11,8 +9,8 @@ import {
 } from '../base/gate-limits.ts'
 import { readAnswers } from '../compiler/answer.ts'
 import { type Compile, type Job, type Made, type ParseJob, work } from '../compiler/job.ts'
-import { readFrame, toFrame } from '../compiler/wire.ts'
-import { CODE, powerless } from './powerless.ts'
+import { askApart } from './apart.ts'
+import { CODE } from './powerless.ts'
 import type { Identity } from './supervise.ts'
 
 const BUILT = import.meta.url.endsWith('.js')
@@ -32,41 +30,19 @@ export async function compileApart(jobs: Job[], options: CompilerOptions): Promi
   const { identity, program } = options
   const fetches = jobs.some((job) => job.do === 'fetch')
   const deadline = options.deadlineMs ?? COMPILER_DEADLINE_MS + (fetches ? FEED_FETCH_DEADLINE_MS : 0)
-  const child = spawn(
-    process.execPath,
-    [
-      ...powerless([program?.folder ?? CODE]),
-      `--max-old-space-size=${options.heapMiB ?? COMPILER_HEAP_MIB}`,
-      program?.file ?? COMPILER,
-      ...(identity === null ? [] : [String(identity.uid), String(identity.gid)]),
-    ],
-    { env: {}, stdio: ['pipe', 'pipe', 'pipe'] },
-  )
-  const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => {
-      resolve(error.message)
-    })
-    child.once('exit', (code, signal) => {
-      resolve(signal ?? `exit ${code}`)
-    })
-  })
-  // Whoever does not read to the end has ended: its answer, or its end, says so.
-  child.stdin.on('error', () => undefined)
-  child.stderr.resume()
-  for (const octets of toFrame(jobs)) child.stdin.write(octets)
-  child.stdin.end()
   try {
-    const answer = readFrame(child.stdout, { head: COMPILER_HEADER_MAX * jobs.length, all: COMPILER_ANSWER_MAX })
-    const made = await readAnswers(await within(deadline, 'the compiler', answer), jobs.length)
-    return made ?? all(jobs, 'the compiler sent what is no answer')
+    const answer = await askApart(jobs, {
+      program: program?.file ?? COMPILER,
+      readable: [program?.folder ?? CODE],
+      identity,
+      heapMiB: options.heapMiB ?? COMPILER_HEAP_MIB,
+      deadlineMs: deadline,
+      ceilings: { head: COMPILER_HEADER_MAX * jobs.length, all: COMPILER_ANSWER_MAX },
+      environment: {},
+    })
+    return (await readAnswers(answer, jobs.length)) ?? all(jobs, 'the compiler sent what is no answer')
   } catch (error) {
-    child.kill('SIGKILL')
-    return all(
-      jobs,
-      `the compiler failed (${await ended}): ${error instanceof Error ? error.message : 'unknown error'}`,
-    )
-  } finally {
-    child.kill('SIGKILL')
+    return all(jobs, error instanceof Error ? error.message : 'the compiler failed')
   }
 }
 

@@ -47,8 +47,8 @@ export type DatabasesContext = {
   clock: Clock
   log: Log
   emit(event: AuditEvent): void
-  /** These tables are new. */
-  changed(tables: Partial<GateData>): void
+  /** The tables are others than before. */
+  changed(): void
 }
 
 type Held = {
@@ -94,7 +94,7 @@ export function createDatabases(context: DatabasesContext): Databases {
       for (const [i, plan] of plans.entries()) Object.assign(held[i] ?? {}, { plan })
       for (const one of held) if (!before.some(({ database }) => database === one.database)) tellOfNew(context, one)
       for (const one of held) warnOfAge(context, one)
-      context.changed(difference(tablesOf(before), tables()))
+      if (isOther(tablesOf(before), tables())) context.changed()
     },
     tables,
     where(ip) {
@@ -118,11 +118,8 @@ function tablesOf(held: readonly Held[]): Pick<GateData, 'country' | 'asn'> {
   return { country: of('country_database'), asn: of('asn_database') }
 }
 
-function difference(before: ReturnType<typeof tablesOf>, after: ReturnType<typeof tablesOf>): Partial<GateData> {
-  return {
-    ...(before.country !== after.country && { country: after.country }),
-    ...(before.asn !== after.asn && { asn: after.asn }),
-  }
+function isOther(before: ReturnType<typeof tablesOf>, after: ReturnType<typeof tablesOf>): boolean {
+  return before.country !== after.country || before.asn !== after.asn
 }
 
 async function keyOf({ source }: DatabasePlan): Promise<string> {
@@ -182,7 +179,7 @@ async function renew(context: DatabasesContext, one: Held, isHeld: () => boolean
   one.database = fetched.value
   one.warned = false
   tellOfNew(context, one)
-  context.changed({ [kind]: one.database.table })
+  context.changed()
 }
 
 function tellOfNew(

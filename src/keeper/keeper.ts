@@ -22,7 +22,7 @@ import { openControl } from './control.ts'
 import { hear, type LineContext } from './line-to-fronts.ts'
 import type { FromFront } from './messages.ts'
 import { refuseInspector } from './no-inspector.ts'
-import { broadcast, buildRig, gateData, renewTicketKeys, takePasses, type Rig } from './rig.ts'
+import { broadcast, buildRig, renewTicketKeys, takePasses, type Rig } from './rig.ts'
 import { readinessOf, statusOf, type Vitals } from './status.ts'
 import { frontIdentity, supervise, type Front, type Supervisor } from './supervise.ts'
 
@@ -178,7 +178,7 @@ function watchOver(
     events: {
       started(front) {
         front.say({ kind: 'ticket-keys', keys: rig.ticketKeys })
-        front.say({ kind: 'gate-data', data: gateData(rig) })
+        front.say({ kind: 'passes', passes: rig.passes })
         rig.delivery.to(front)
         if (rig.draining) front.say({ kind: 'drain', withinMs: 0 })
       },

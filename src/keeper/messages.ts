@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { RuleAt } from '../audit/events.ts'
 import type { Range } from '../base/ip.ts'
-import type { CompiledGate, GateData } from '../gate/verdict.ts'
+import type { CompiledGate, Pass } from '../gate/verdict.ts'
 
 const sessionId = z.string().regex(/^[0-9a-f]{24}$/)
 const call = z.int().nonnegative()
@@ -185,7 +185,7 @@ export type BackendPlan = {
 }
 
 /**
- * All that a front knows. It opens no file: this is everything, but for `gate.data`, which `gate-data` brings.
+ * All that a front knows. It opens no file: this is everything, but for `gate.data.passes`, which `passes` brings.
  * Replaced as a whole, never changed in place.
  */
 export type Snapshot = {
@@ -203,8 +203,8 @@ export type FromKeeper =
   /** A piece of a large array of the gate, ahead of the snapshot that names it by its number. */
   | { kind: 'part'; part: number; size: number; at: number; bytes: Uint8Array }
   | { kind: 'snapshot'; snapshot: Snapshot }
-  /** What has changed of it. Databases have megabytes: they do not travel with every change of the policies. */
-  | { kind: 'gate-data'; data: Partial<GateData> }
+  /** Break-glass: all that hold now. */
+  | { kind: 'passes'; passes: readonly Pass[] }
   | { kind: 'backends'; backends: BackendPlan[] }
   | { kind: 'ticket-keys'; keys: Buffer }
   | { kind: 'answer'; call: number; answer: Answers[keyof Answers] }

@@ -6,7 +6,7 @@ import { systemClock } from '../base/clock.ts'
 import { KNOWN_FOR_MS } from '../base/gate-limits.ts'
 import { PER_ADDRESS_SHARE } from '../base/limits.ts'
 import { createLog, type Log } from '../base/log.ts'
-import type { GateData, Pass } from '../gate/verdict.ts'
+import type { CompiledGate, GateData, Pass } from '../gate/verdict.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
 import { createAdmission, type Admission } from './admission.ts'
 import { watchBackends, type Backends } from './backends.ts'
@@ -44,6 +44,8 @@ export type Rig = {
   force: InForce
   feeds: Feeds
   delivery: Delivery
+  /** The gate that the delivery last asked for: out of which one it was made, and with what databases. */
+  gate: { from: CompiledGate; gate: CompiledGate } | null
   databases: Databases
   dnsbl: Dnsbl
   lateGate: LateGate
@@ -139,6 +141,7 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
       sendSnapshot(rig)
     }),
     delivery: createDelivery(() => snapshotOf(rig)),
+    gate: null,
     judge: judgeOf(resources, log, emit, () => rig),
     emit,
     supervisor: null,
@@ -216,8 +219,8 @@ function gateParts(
     clock: systemClock,
     log,
     emit,
-    changed: (data) => {
-      broadcast(rig(), { kind: 'gate-data', data })
+    changed: () => {
+      sendSnapshot(rig())
     },
   })
   const dnsbl = createDnsbl(askResolver, systemClock, (zone, fault) => {
@@ -239,15 +242,14 @@ function located(event: AuditEvent, { databases }: Rig): AuditEvent {
   return { ...event, connection: { ...databases.where(event.connection.ip), ...event.connection } }
 }
 
-/** What the fronts get of it. */
-export function gateData({ databases, passes }: Rig): GateData {
+function gateData({ databases, passes }: Rig): GateData {
   return { ...databases.tables(), passes }
 }
 
 /** The passes have changed. */
 export async function takePasses(rig: Rig): Promise<void> {
   rig.passes = await livePasses(rig.resources.store, systemClock.now())
-  broadcast(rig, { kind: 'gate-data', data: { passes: rig.passes } })
+  broadcast(rig, { kind: 'passes', passes: rig.passes })
 }
 
 function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {
@@ -265,10 +267,19 @@ function takeUp(rig: Rig, set: PolicySet): void {
   void rig.backends.probeAll()
 }
 
-/** The snapshot in force, with the feeds as they came and what is known of the backends by now. */
+/** The snapshot in force, with feeds and databases as they came and what is known of the backends by now. */
 function snapshotOf(rig: Rig): Snapshot {
   const { snapshot } = rig.force.current()
-  return { ...snapshot, gate: rig.feeds.gate(snapshot.gate), backends: rig.backends.plans() }
+  return { ...snapshot, gate: gateOf(rig, rig.feeds.gate(snapshot.gate)), backends: rig.backends.plans() }
+}
+
+/** The same object as long as it is the same gate: the delivery goes by that. */
+function gateOf(rig: Rig, gate: CompiledGate): CompiledGate {
+  const { country, asn } = rig.databases.tables()
+  const known = rig.gate
+  if (known?.from === gate && known.gate.data.country === country && known.gate.data.asn === asn) return known.gate
+  rig.gate = { from: gate, gate: { ...gate, data: { ...gate.data, country, asn } } }
+  return rig.gate.gate
 }
 
 function sendSnapshot(rig: Rig): void {

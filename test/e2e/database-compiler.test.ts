@@ -10,7 +10,10 @@ import { databaseCompiler } from '../../src/keeper/database-compiler.ts'
 import { startDownloads, type Downloads } from '../support/https-server.ts'
 import { mmdb } from '../support/mmdb.ts'
 
-const HOSTILE = new URL('../support/hostile-database-compiler.ts', import.meta.url).pathname
+const HOSTILE = {
+  file: new URL('../support/hostile-database-compiler.ts', import.meta.url).pathname,
+  folder: new URL('../..', import.meta.url).pathname,
+}
 const NOBODY = { uid: 65_534, gid: 65_534, name: 'nobody' }
 const isRoot = process.getuid?.() === 0
 const database = mmdb([['192.0.2.0/24', { country_code: 'KP' }]])
@@ -89,7 +92,16 @@ describe('one that was taken over', () => {
   })
 
   test('is ended when it hangs, and its end is noticed when it crashes', async () => {
-    expect(await hostile('hang', 1_500)).toBe('took longer than 2 s')
-    expect(await hostile('crash', 20_000)).toBe('could not be compiled: the compiler ended (exit 7)')
+    expect(await hostile('hang', 1_500)).toBe(
+      'could not be compiled: the compiler failed (SIGKILL): the compiler: deadline passed',
+    )
+    expect(await hostile('crash', 20_000)).toBe(
+      'could not be compiled: the compiler failed (exit 7): it ended in the midst of its answer',
+    )
+  })
+
+  test('is ended when it sends without end, and not believed when its table does not fit together', async () => {
+    expect(await hostile('flood', 20_000)).toMatch(/^could not be compiled: the compiler failed \(SIG\w+\): larger/)
+    expect(await hostile('untrue', 20_000)).toBe('could not be compiled: the compiler sent what is no answer')
   })
 })

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
+import { readFrame, toFrame } from '../../src/compiler/wire.ts'
 
 const codeOf = (error: unknown) => (error as { code?: string }).code ?? String(error)
 
@@ -13,17 +14,21 @@ function attempt(act: () => unknown): string {
   }
 }
 
-process.once('message', (question: { kind: string }) => {
-  if (question.kind === 'hang') return void setInterval(() => undefined, 1_000)
-  if (question.kind === 'crash') process.exit(7)
-  const got = {
-    'read /etc/passwd': attempt(() => readFileSync('/etc/passwd').length),
-    'list /': attempt(() => readdirSync('/').length),
-    'write a file': attempt(() => {
-      writeFileSync('/tmp/postern-hostile-compiler', 'x')
-    }),
-    'start a program': attempt(() => spawn('true').pid),
-    'start a thread': attempt(() => new Worker('1', { eval: true }).threadId),
-  }
-  process.send?.({ ok: false, fault: JSON.stringify(got) })
-})
+const { kind } = (await readFrame(process.stdin, { head: 65_536, all: 65_536 })) as { kind: string }
+if (kind === 'crash') process.exit(7)
+if (kind === 'hang') await new Promise(() => setInterval(() => undefined, 1_000))
+if (kind === 'flood') while (process.stdout.writable) process.stdout.write(Buffer.alloc(65_536))
+const got = {
+  'read /etc/passwd': attempt(() => readFileSync('/etc/passwd').length),
+  'list /': attempt(() => readdirSync('/').length),
+  'write a file': attempt(() => {
+    writeFileSync('/tmp/postern-hostile-compiler', 'x')
+  }),
+  'start a program': attempt(() => spawn('true').pid),
+  'start a thread': attempt(() => new Worker('1', { eval: true }).threadId),
+}
+const short = { v4From: new Uint32Array(2), v4Value: new Uint32Array(3), v6From: new Uint32Array(0), v6Value: new Uint32Array(0) } // prettier-ignore
+const untrue = { got: 'database', table: short, builtAt: 0, ranges: 2, type: 't', etag: null, lastModified: null }
+const answer = kind === 'untrue' ? { ok: true, value: untrue } : { ok: false, fault: JSON.stringify(got) }
+for (const octets of toFrame(answer)) process.stdout.write(octets)
+process.stdout.write('', () => process.exit(0))

@@ -20,7 +20,8 @@ let folder: string
 let now: number
 let events: AuditEvent[]
 let logged: string[]
-let sent: Partial<GateData>[]
+/** What the fronts would be sent, at each change. */
+let sent: Pick<GateData, 'country' | 'asn'>[]
 let questions: DatabaseQuestion[]
 let served: (question: DatabaseQuestion) => Buffer | 'unchanged' | { fault: string }
 let databases: Databases
@@ -46,7 +47,7 @@ function start(): Databases {
     clock: { now: () => now, monotonic: () => now },
     log: { info: say, warn: say, error: say } as unknown as Parameters<typeof createDatabases>[0]['log'],
     emit: (event) => events.push(event),
-    changed: (tables) => sent.push(tables),
+    changed: () => sent.push(databases.tables()),
   })
 }
 
@@ -91,7 +92,7 @@ describe('a file', () => {
     expect(here()).toEqual({ country: 'DE' })
     expect(databases.where('10.0.0.1')).toEqual({})
     expect(databases.where('no address')).toEqual({})
-    expect(sent).toEqual([{ country: databases.tables().country }])
+    expect(sent).toEqual([{ country: databases.tables().country, asn: null }])
     expect(events).toEqual([{ stream: 'admin', action: 'feed-updated', feed: 'country_database', entries: 4 }])
   })
 
@@ -99,8 +100,7 @@ describe('a file', () => {
     const plans = file(pathOf('a.mmdb', of('DE')))
     await use(plans)
     await use(plans)
-    expect(questions).toHaveLength(1)
-    expect(sent.at(-1)).toEqual({})
+    expect([questions.length, sent.length]).toEqual([1, 1])
   })
 
   test('that has changed takes the place of the old one', async () => {
@@ -135,7 +135,7 @@ describe('a file', () => {
   test('that nobody wants any more is let go', async () => {
     await use(file(pathOf('a.mmdb', of('DE'))))
     await use([])
-    expect([here(), sent.at(-1), databases.states()]).toEqual([{}, { country: null }, []])
+    expect([here(), sent.at(-1), databases.states()]).toEqual([{}, { country: null, asn: null }, []])
   })
 })
 
@@ -183,7 +183,8 @@ describe('a database that is fetched', () => {
     await databases.look()
     expect(questions.at(-1)?.from).toMatchObject({ at: 'url', etag: '"1"' })
     expect(here()).toEqual({ country: 'FR' })
-    expect(sent.at(-1)).toEqual({ country: databases.tables().country })
+    expect(sent).toHaveLength(2)
+    expect(sent.at(-1)).toEqual({ country: databases.tables().country, asn: null })
   })
 
   test('stays when the server has nothing new, and is not asked for before the next time', async () => {

@@ -99,6 +99,24 @@ test('what did not change is not sent again; what did is', async () => {
   expect(got()).toEqual(now)
 })
 
+test('a database goes the same way: in pieces, and once', async () => {
+  const v4Value = Uint32Array.from({ length: 200_000 }, (_, i) => i)
+  const country = { v4From: v4Value.slice(), v4Value, v6From: new Uint32Array(0), v6Value: new Uint32Array(0) }
+  let now = snapshot({ ...OPEN, data: { ...OPEN.data, country } })
+  const { front, heard, kinds, settle, snapshot: got } = fakeFront()
+  const delivery = createDelivery(() => now)
+  delivery.to(front)
+  await settle()
+  expect(got()?.gate.data.country?.v4Value[4_711]).toBe(4_711)
+  expect(kinds().filter((kind) => kind === 'part')).toHaveLength(8)
+  heard.length = 0
+  now = snapshot({ ...now.gate, networks: gateOf(3, list(3)).networks }, 2)
+  delivery.to(front)
+  await settle()
+  expect(kinds()).toEqual(['snapshot'])
+  expect(got()?.gate.data.country?.v4Value[4_711]).toBe(4_711)
+})
+
 test('what was taken out of the gate is forgotten by both, and sent anew when it comes back', async () => {
   const deny = list(20_000)
   let now = snapshot(gateOf(3, deny))
