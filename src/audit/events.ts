@@ -123,6 +123,20 @@ export type AuthEvent =
     }
   | { action: 'device-trusted'; connection: ConnectionFacts; user: string; device: string }
   | { action: 'device-revoked'; user: string; device: string; reason: string }
+  /** Too many failures: the user from that network, or from all where he was not proven lately (`*`). `until` is ISO 8601. */
+  | { action: 'user-locked'; user: string; network: string; until: string }
+  /** Too many failures from an address or a network, whoever was tried. */
+  | { action: 'network-locked'; network: string; until: string }
+  /** One address tries many users. `act`: what was done about it; `until` null where it was only told. */
+  | { action: 'spraying'; network: string; users: number; act: 'locked' | 'reported'; until: string | null }
+  /** One user is tried from many networks. */
+  | {
+      action: 'guessing-spread'
+      user: string
+      networks: number
+      act: 'refused-unjudged' | 'reported'
+      until: string | null
+    }
 
 export type SessionEvent =
   | { action: 'session-opened'; connection: ConnectionFacts; user: string; backend: string }
@@ -146,6 +160,9 @@ export type AdminEvent =
   | { action: 'break-glass'; network: string; until: string | null; reason: string }
   | { action: 'user-enrolled'; user: string; replaced: boolean }
   | { action: 'user-removed'; user: string }
+  /** An operator ended locks, of a user or of a network; `locks`: how many stood. */
+  | { action: 'lock-cleared'; user: string; locks: number }
+  | { action: 'lock-cleared'; network: string; locks: number }
   | { action: 'certificate-loaded' | 'certificate-expiring'; name: string; notAfter: string; fingerprint: string }
   | { action: 'certificate-rejected'; name: string; reason: string }
   /** A feed or a database. `before`: how many networks the list had that it replaces; `unread`: lines that could not be read. */

@@ -40,6 +40,11 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'login-failed': { category: 'authentication', type: ['start'], outcome: 'failure' },
   'device-trusted': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
   'device-revoked': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'user-locked': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'network-locked': { category: 'network', type: ['connection', 'denied'], outcome: 'success' },
+  spraying: { category: 'intrusion_detection', type: ['info'] },
+  'guessing-spread': { category: 'intrusion_detection', type: ['info'] },
+  'lock-cleared': { category: 'configuration', type: ['change'], outcome: 'success' },
   'session-opened': { category: 'session', type: ['start'], outcome: 'success' },
   'session-closed': { category: 'session', type: ['end'] },
   'server-started': { category: 'process', type: ['start'], outcome: 'success' },
@@ -181,6 +186,13 @@ function detailOf(event: AuditEvent): Fields {
     case 'device-trusted':
     case 'device-revoked':
       return { device: clean(event.device) }
+    case 'user-locked':
+    case 'network-locked':
+      return { network: clean(event.network), until: clean(event.until) }
+    case 'spraying':
+      return { network: clean(event.network), users: event.users, ...actOf(event) }
+    case 'guessing-spread':
+      return { networks: event.networks, ...actOf(event) }
     case 'session-opened':
       return { backend: clean(event.backend) }
     case 'session-closed':
@@ -188,6 +200,11 @@ function detailOf(event: AuditEvent): Fields {
     default:
       return adminDetailOf(event)
   }
+}
+
+/** What was done about it. */
+function actOf({ act, until }: { act: string; until: string | null }): Fields {
+  return { act, until: until === null ? undefined : clean(until) }
 }
 
 function messagesOf({ retrieved, deleted, marked }: SessionCounts): Fields {
@@ -214,7 +231,18 @@ function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-fail
 
 type Detailed = Extract<
   AuditEvent,
-  { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' }
+  {
+    action:
+      | 'login-succeeded'
+      | 'device-trusted'
+      | 'device-revoked'
+      | 'user-locked'
+      | 'network-locked'
+      | 'spraying'
+      | 'guessing-spread'
+      | 'session-opened'
+      | 'session-closed'
+  }
 >
 
 function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
@@ -234,6 +262,8 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       }
     case 'policy-rejected':
       return { faults: event.faults.slice(0, AUDIT_LIST_MAX).map((fault) => clean(fault)), ...restOf(event.faults) }
+    case 'lock-cleared':
+      return { network: 'network' in event ? clean(event.network) : undefined, locks: event.locks }
     case 'user-enrolled':
       return { replaced: event.replaced }
     case 'certificate-loaded':

@@ -206,3 +206,47 @@ export const USERS_COUNT_MS = 10_000
  * server's mailbox lock as long.
  */
 export const CLIENT_ENDED_MS = 60_000
+
+// Failed logins.
+
+/** A string that was refused is remembered so long (the contract's figure). */
+export const REFUSED_KEPT_MS = 86_400_000
+/** Refused strings of one user, and of all unknown names from one network; the oldest gives way. Locks allow 50 a day from strange networks. */
+export const REFUSED_PER_USER_MAX = 500
+export const REFUSED_PER_NETWORK_MAX = 200
+/** Refused strings of unknown names in all (about 60 octets each); the oldest gives way, those of users never for it. */
+export const REFUSED_STRANGERS_MAX = 200_000
+/** Whole HMACs of refused strings in memory; beyond it the oldest is known by its 16 bits alone. */
+export const REFUSED_EXACT_MAX = 100_000
+/** Failures counted, of each kind (about 100 octets each); the oldest gives way, a lock that came of it does not. */
+export const FAILURES_KEPT_MAX = 200_000
+/** Of the counts over all networks more are kept: it takes 50 a day from each of 20,000 users to fill them. */
+export const FAILURES_EVERYWHERE_MAX = 1_000_000
+/** How many failures go by between two looks at that ceiling. */
+export const FAILURES_SWEEP_EVERY = 500
+/** Locks that stand at once. With more, nobody's gives way: strange networks are refused unjudged until some have ended. */
+export const LOCKS_MAX = 100_000
+/** Places that a user was proven from, for the allowances: the one not used for longest gives way. */
+export const PROVEN_PLACES_PER_USER_MAX = 200
+/** A place is noted again after so long: 30 days need no finer measure, and polls no write each. */
+export const PROVEN_AGAIN_MS = 3_600_000
+/** An attempt waits so long while others, that are not decided yet, may use up what is allowed. */
+export const STAKE_WAIT_MS = 5_000
+/** Attempts that wait so. Beyond it, it is our own trouble. */
+export const STAKE_WAITERS_MAX = 2_000
+/** So many users tried from one address, of whom none was ever proven there, are spraying. */
+export const SPRAYED_USERS = 10
+/** From so many networks in a day one user is tried by more than one person's mail programs. */
+export const SPREAD_NETWORKS = 10
+/** The same warning comes again after this. */
+export const WARNING_AGAIN_MS = 3_600_000
+/** Warnings of guessing in a minute: a flood of guesses is no flood of warnings. */
+export const WARNINGS_PER_MINUTE = 30
+/** Addresses and users that a warning was given of; the oldest gives way. */
+export const WARNED_MAX = 10_000
+/** How old a measured refusal may be: one slow answer in a quiet night slows nobody for longer. */
+export const REFUSAL_AGE_MS = 600_000
+/** Refusals leave at a multiple of this where the old server is slow: its last milliseconds are not to be told from ours. */
+export const HOLD_GRAIN_MS = 250
+/** The last use of a trusted device is written no more often than this: mail programs poll. */
+export const LAST_USED_AGAIN_MS = 60_000

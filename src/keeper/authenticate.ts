@@ -4,13 +4,24 @@
  */
 import { randomBytes } from 'node:crypto'
 import { findTrust } from '../factors/trusted-device.ts'
-import { broke, failed, giveBack, holdMs, type Asked, type Attempt, type Desk, type Login } from './desk.ts'
+import {
+  broke,
+  countRefusal,
+  failed,
+  giveBack,
+  holdMs,
+  type Asked,
+  type Attempt,
+  type Desk,
+  type Login,
+} from './desk.ts'
 import { exceptionFor } from './exceptions.ts'
 import { auditName, backendFor, backendUsername, canonicalName } from './identity.ts'
 import type { Factor, LoginFailure, RuleAt } from '../audit/events.ts'
 import type { CodeId, Dossier, Proof } from '../state/store.ts'
 import type { BackendPolicy } from './login-policy.ts'
 import type { AuthenticateAnswer } from './messages.ts'
+import type { Entering } from './failures.ts'
 import type { Finding, Marks, Typed } from './second-factor.ts'
 
 const TOKEN_LENGTH = 24
@@ -44,6 +55,7 @@ export async function authenticate(desk: Desk, attempt: Attempt): Promise<Authen
     }
     if (ruling.say === 'proceed') return proceed(desk, login, ruling.asked, ruling.password)
     failed(desk, login, ruling.reason, ruling.by)
+    if (ruling.say === 'refuse') await countRefusal(desk, login, ruling.reason)
     await giveBack(desk, login, 'free')
     return ruling.say === 'trouble' ? { say: 'trouble' } : { say: 'refuse', holdMs: holdMs(desk, login) }
   } catch (error) {
@@ -62,6 +74,7 @@ function begin(desk: Desk, { session, connection, user }: Attempt): Login {
     gone: new AbortController(),
     claim: null,
     place: null,
+    stake: null,
     asked: null,
     told: false,
   }
@@ -84,13 +97,16 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   const typed: Typed = { ...attempt, user: name ?? '', ip: login.connection.ip }
   const marks = desk.secondFactor.mark(typed, policy)
   const dossier = await desk.store.dossier(typed.user)
-  const finding = desk.secondFactor.judge(typed, marks, dossier, policy, desk.clock.now())
+  const judged = desk.secondFactor.judge(typed, marks, dossier, policy, desk.clock.now())
   if (!isSayable(attempt.secret)) return refuse('malformed')
-  if (name === null || login.backend === null) return refuse('unknown-user')
-  const barred = barredBy(desk, login, name)
+  const barred = name === null ? null : barredBy(desk, login, name)
   if (barred !== null) return { ...refuse('rule'), by: barred }
-  if (finding.say === 'refuse') return refuse(finding.reason)
   const { backend } = login
+  const finding: Finding = name === null || backend === null ? { say: 'refuse', reason: 'unknown-user' } : judged
+  const entered = await enter(desk, login, { name: login.user, typed, marks, dossier, finding, policy })
+  if (entered !== null) return entered
+  if (finding.say === 'refuse' || name === null || backend === null)
+    return refuse(finding.say === 'refuse' ? finding.reason : 'unknown-user')
   const enrolment = dossier.user?.enrolment ?? null
   // Before the claim: a code is not spent on a password that is known to be wrong.
   if (
@@ -104,6 +120,24 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   }
   const good = await byFactor(desk, login, { typed, marks, backend, enrolment, password: finding.password }, finding)
   return 'say' in good ? good : await ask(desk, login, good)
+}
+
+/** What failed before stands against it, or its stake is taken: then it is judged. */
+async function enter(desk: Desk, login: Login, entering: Entering): Promise<Refusal | null> {
+  const entered = await desk.failures.enter(entering, login.gone.signal)
+  switch (entered.say) {
+    case 'stale':
+      return refuse('stale-repeat')
+    case 'locked':
+      return refuse('locked')
+    case 'late':
+      return trouble('backend-busy')
+    case 'in':
+      login.stake = entered.stake
+      // Who has a fresh code does not guess in bulk: there are few right codes, and each is claimed.
+      if (entering.finding.say === 'code') entered.stake?.held.release()
+      return entered.stake?.repeated === true ? refuse('stale-repeat') : null
+  }
 }
 
 /** The gate let a traveller's country pass: here only the users that an exception names go on. Gives the rule that bars others. */

@@ -1,5 +1,6 @@
 /** What the judgement of logins works with, and the state of each login between its steps. */
 import { createClaims, type Claims, type HeldClaim } from './claims.ts'
+import { createFailures, type Failures, type Stake } from './failures.ts'
 import { createHolds, type Holds } from './hold.ts'
 import { createPlaces, type Place, type Places } from './places.ts'
 import { createRefused, type Refused } from './refused.ts'
@@ -69,6 +70,8 @@ export type Login = {
   gone: AbortController
   claim: HeldClaim | null
   place: Place | null
+  /** What it would be counted by as a failure; null while that is not known, and where nothing would count. */
+  stake: Stake | null
   asked: Asked | null
   /** The audit has heard how it ended. */
   told: boolean
@@ -80,6 +83,7 @@ export type Desk = JudgeContext & {
   claims: Claims
   places: Places
   refused: Refused
+  failures: Failures
   holds: Holds
   secondFactor: SecondFactor
 }
@@ -92,6 +96,7 @@ export function createDesk(context: JudgeContext): Desk {
     claims: createClaims(context.store, context.clock),
     places: createPlaces(),
     refused: createRefused(),
+    failures: createFailures(context),
     holds: createHolds(),
     secondFactor: createSecondFactor(context.keys),
   }
@@ -104,6 +109,8 @@ export function createDesk(context: JudgeContext): Desk {
 export async function giveBack(desk: Desk, login: Login, how: 'burn' | 'free'): Promise<void> {
   login.place?.release()
   login.place = null
+  login.stake?.held.release()
+  login.stake = null
   const held = login.claim
   login.claim = null
   if (held === null) return
@@ -122,6 +129,16 @@ export function failed(desk: Desk, login: Login, reason: LoginFailure, by?: Rule
   login.told = true
   const { connection, user } = login
   desk.emit({ stream: 'auth', action: 'login-failed', connection, user, reason, ...(by && { by }) })
+}
+
+/**
+ * Counts a refusal before anybody hears of it: where that cannot be written, it is our own trouble, or guesses would cost
+ * nothing as long as the disk is full. Rejects as the store does.
+ */
+export async function countRefusal(desk: Desk, login: Login, reason: LoginFailure): Promise<void> {
+  const { stake } = login
+  login.stake = null
+  if (stake !== null) await desk.failures.failed(stake, reason)
 }
 
 /** Gives how long the refusal of a login is to be held back. */

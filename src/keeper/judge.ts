@@ -30,6 +30,12 @@ function release(desk: Desk, session: string): void {
   if (login === undefined) return
   desk.logins.delete(session)
   login.gone.abort()
+  // The old server has the password, and nobody waits for its answer any more.
+  const { stake } = login
+  if (login.asked?.by.is === 'password' && login.asked.token !== null && stake !== null) {
+    login.stake = null
+    desk.failures.left(stake).catch(desk.broken)
+  }
   giveBack(desk, login, 'free').catch(desk.broken)
   try {
     failed(desk, login, 'aborted')

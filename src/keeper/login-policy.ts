@@ -1,4 +1,5 @@
 /** What of the policies the judgement of logins looks at. Names are those of the files; times are milliseconds. */
+import type { Rate } from '../base/quantity.ts'
 import type { TrustRules } from '../factors/trusted-device.ts'
 import type { IdentityRules, NamingRules } from './identity.ts'
 
@@ -16,11 +17,20 @@ export type LoginPolicy = {
   }
   totp: { separator: string; window: number }
   trusted_device: TrustRules
-  failures: { reply_after: number }
+  failures: {
+    reply_after: number
+    per_user: FailureRule
+    per_address: FailureRule
+    per_network: FailureRule & { ipv4: number; ipv6: number }
+    per_user_everywhere: { allow: Rate }
+  }
   /** Who may come from countries that the geofence shuts out, until when. Users are plain patterns. */
   exceptions: readonly { users: readonly string[]; countries: readonly string[]; until: number }[]
   backends: readonly BackendPolicy[]
 }
+
+/** So many failures in any stretch of time, then a lock of so many milliseconds. */
+export type FailureRule = { allow: Rate; lock: number }
 
 export type BackendPolicy = NamingRules & {
   name: string

@@ -17,9 +17,12 @@ export type Typed = { user: string; secret: Buffer; ip: string; client: string; 
 
 export type Marks = { mac: Buffer; bareMac: Buffer; device: Device }
 
-/** `code`: right, but not yet claimed. `password` is the one candidate for the old server. */
+/**
+ * `code`: right, but not yet claimed. `password` is the one candidate for the old server. `proven`: the very string was proven
+ * once, on another device, so it is no guess.
+ */
 export type Finding =
-  | { say: 'refuse'; reason: LoginFailure }
+  | { say: 'refuse'; reason: LoginFailure; proven?: true }
   | { say: 'password'; password: Buffer }
   | { say: 'repeat'; password: Buffer; trusted: Trusted }
   | { say: 'code'; password: Buffer; code: CodeId }
@@ -115,7 +118,7 @@ export function demandOf(
 
 /** In the contract's order: a repeat, a code, a recovery code. */
 function weigh({ candidate, trust, code, id }: Evidence, demand: 'either' | 'code', typed: Typed): Finding {
-  if (trust.at === 'elsewhere') return { say: 'refuse', reason: 'code-replayed' }
+  if (trust.at === 'elsewhere') return { say: 'refuse', reason: 'code-replayed', proven: true }
   if (trust.at === 'expired') return { say: 'refuse', reason: 'trust-expired' }
   if (trust.at === 'repeat') {
     if (trust.bare) return { say: 'repeat', password: Buffer.from(typed.secret), trusted: trust.trusted }

@@ -3,7 +3,8 @@ import { timingSafeEqual } from 'node:crypto'
 import { ATTEMPT_MAX_MS } from '../base/limits.ts'
 import { never } from '../base/never.ts'
 import { trustFor } from '../factors/trusted-device.ts'
-import { broke, failed, giveBack, holdMs, type Asked, type Desk, type Login } from './desk.ts'
+import { countedNetwork } from './failures.ts'
+import { broke, countRefusal, failed, giveBack, holdMs, type Asked, type Desk, type Login } from './desk.ts'
 import type { LoginFailure } from '../audit/events.ts'
 import type { Proof, Trusted } from '../state/store.ts'
 import type { Outcome, SettleAnswer } from './messages.ts'
@@ -53,7 +54,8 @@ function spend(asked: Asked, token: string): boolean {
 
 async function end(desk: Desk, login: Login, how: 'burn' | 'free', reason: LoginFailure): Promise<{ say: 'trouble' }> {
   failed(desk, login, reason)
-  await giveBack(desk, login, how)
+  // At once, and both even if one of them cannot be written.
+  await Promise.all([how === 'burn' ? countRefusal(desk, login, reason) : null, giveBack(desk, login, how)])
   return { say: 'trouble' }
 }
 
@@ -89,9 +91,12 @@ async function record(desk: Desk, login: Login, asked: Asked, trust: Trusted | n
     trust,
     login: { at, ip, factor, listener },
     network: marks.device.network,
+    counted: countedNetwork(login.policy, ip),
   }
   const recorded = await desk.store.prove(proof, at)
   if (recorded.say === 'recorded') {
+    login.stake?.held.release()
+    login.stake = null
     login.claim?.done()
     login.claim = null
   }

@@ -23,10 +23,6 @@ const ROWS: readonly Row[] = [
   { file: 'postern.yaml', at: 'audit.dovecot_log', built: [null] },
   { file: 'postern.yaml', at: 'audit.forward', built: [[]] },
   { file: 'reputation.yaml', at: 'crowdsec', built: [null] },
-  { file: 'login.yaml', at: 'failures.per_user', built: [] },
-  { file: 'login.yaml', at: 'failures.per_address', built: [] },
-  { file: 'login.yaml', at: 'failures.per_network', built: [] },
-  { file: 'login.yaml', at: 'failures.per_user_everywhere', built: [] },
   { file: 'login.yaml', at: 'rules', built: [[]] },
 ]
 

@@ -17,9 +17,9 @@ import { reveal, Secret } from '../base/secret.ts'
 export type SealPurpose = 'seed'
 /**
  * What is kept as an HMAC. `string`: all that was typed as a password, code included. `bare`: the password alone.
- * `refused`: a password that a backend refused (in memory only). `check`: tells whether a store was made with this key.
+ * `refused`: a password that a backend refused (in memory only). `refusal`: a string that was refused (16 bits of it on disk). `check`: tells whether a store was made with this key.
  */
-export type MacPurpose = 'string' | 'bare' | 'recovery' | 'device' | 'refused' | 'check'
+export type MacPurpose = 'string' | 'bare' | 'recovery' | 'device' | 'refused' | 'refusal' | 'check'
 
 export type Keyring = {
   /** AES-256-GCM under a random nonce, bound to purpose and user: a row moved to another user does not open. */
@@ -47,6 +47,7 @@ export function createKeyring(master: Secret): Keyring {
     recovery: derived('recovery'),
     device: derived('device'),
     refused: derived('refused'),
+    refusal: derived('refusal'),
     check: derived('check'),
   }
   return {

@@ -1,6 +1,7 @@
 /** What a proven login leaves behind: trust, the last logins, the networks. Called within a transaction of the writer. */
 import type { DatabaseSync } from 'node:sqlite'
 import {
+  LAST_USED_AGAIN_MS,
   LOGINS_PER_USER,
   NETWORK_KEPT_MS,
   NETWORKS_PER_USER_MAX,
@@ -9,6 +10,7 @@ import {
   TRUSTED_PER_USER_MAX,
 } from '../base/limits.ts'
 import { blob, blobOrNull, text, whole, type Row } from './rows.ts'
+import { prepareAmends } from './sqlite-proven.ts'
 import type { Factor } from '../audit/events.ts'
 import type { Claims } from './sqlite-claims.ts'
 import type { Login, Proof, ProofAnswer, Trusted } from './store.ts'
@@ -26,21 +28,29 @@ export function prepareLogins(db: DatabaseSync, claims: Claims): Logins {
   const trusted = db.prepare('SELECT * FROM trusted WHERE user = ? ORDER BY last_used DESC')
   const last = db.prepare('SELECT at, ip, factor, listener FROM logins WHERE user = ? ORDER BY id DESC LIMIT ?')
   const since = db.prepare('SELECT ip, max(at) AS last FROM logins WHERE at > ? GROUP BY ip ORDER BY last')
-  const refresh = db.prepare(
-    'UPDATE trusted SET last_used = max(last_used, ?) WHERE user = ? AND device = ? AND mac = ?',
-  )
+  const standing = db.prepare('SELECT last_used FROM trusted WHERE user = ? AND device = ? AND mac = ?')
+  const refresh = db.prepare('UPDATE trusted SET last_used = ? WHERE user = ? AND device = ? AND mac = ?')
   const keep = prepareKeeping(db)
+  const amends = prepareAmends(db)
+
+  /** Gives false when the trust is gone. Idle limits are minutes at least: the last use needs no finer measure than one. */
+  function used(name: string, { device, mac }: { device: string; mac: Buffer }, at: number): boolean {
+    const row = standing.get(name, device, mac)
+    if (row === undefined) return false
+    if (at - whole(row, 'last_used') >= LAST_USED_AGAIN_MS) refresh.run(at, name, device, mac)
+    return true
+  }
 
   function prove(proof: Proof, at: number): ProofAnswer {
     const found = user.get(proof.user)
     const enrolment = found === undefined ? null : found['enrolment']
     if (enrolment !== proof.enrolment || (found !== undefined && found['frozen_at'] !== null)) return { say: 'void' }
     if (proof.by.is === 'code' && !claims.prove(proof.by.claim, at)) return { say: 'void' }
-    if (proof.by.is === 'repeat' && refresh.run(at, proof.user, proof.by.device, proof.by.mac).changes !== 1)
-      return { say: 'void' }
+    if (proof.by.is === 'repeat' && !used(proof.user, proof.by, at)) return { say: 'void' }
     const deviceIsNew = proof.trust !== null && keep.trust(proof.user, proof.trust, at)
     keep.login(proof.user, proof.login)
     keep.network(proof.user, proof.network, at)
+    amends.proven(proof, at)
     return { say: 'recorded', deviceIsNew }
   }
 

@@ -24,7 +24,7 @@ export type Users = {
 /** A freeze hides what lies under it, and lifting it brings that back. */
 const STATE = `CASE WHEN frozen_at IS NOT NULL THEN 'frozen' WHEN seed IS NULL THEN 'none'
   WHEN first_used IS NULL THEN 'pending' ELSE 'enrolled' END AS state`
-const OF_USERS = ['claims', 'trusted', 'recovery', 'logins', 'networks']
+const OF_USERS = ['claims', 'trusted', 'recovery', 'logins', 'networks', 'failures', 'locks', 'refused', 'proven']
 
 /** Needs a migrated database. */
 export function prepareUsers(db: DatabaseSync): Users {
@@ -54,7 +54,9 @@ export function prepareUsers(db: DatabaseSync): Users {
 function prepareEnroll(db: DatabaseSync): Users['enroll'] {
   const seedOf = db.prepare('SELECT seed FROM users WHERE name = ?')
   const devices = db.prepare('SELECT DISTINCT device FROM trusted WHERE user = ? AND expires > ? ORDER BY device')
-  const ends = ['claims', 'trusted', 'recovery'].map((table) => db.prepare(`DELETE FROM ${table} WHERE user = ?`))
+  const ends = ['claims', 'trusted', 'recovery', 'refused'].map((table) =>
+    db.prepare(`DELETE FROM ${table} WHERE user = ?`),
+  )
   const put = db.prepare(
     `INSERT INTO users (name, enrolment, seed, enrolled_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET
        enrolment = excluded.enrolment, seed = excluded.seed, enrolled_at = excluded.enrolled_at,
@@ -87,7 +89,12 @@ function prepareFreeze(db: DatabaseSync): Users['freeze'] {
        ON CONFLICT (name) DO UPDATE SET frozen_at = excluded.frozen_at, frozen_reason = excluded.frozen_reason`,
   )
   const unfreeze = db.prepare('UPDATE users SET frozen_at = NULL, frozen_reason = NULL WHERE name = ?')
-  return (name, frozen) => void (frozen === null ? unfreeze.run(name) : freeze.run(name, frozen.at, frozen.reason))
+  const rejudge = db.prepare('DELETE FROM refused WHERE user = ?')
+  return (name, frozen) => {
+    if (frozen !== null) return void freeze.run(name, frozen.at, frozen.reason)
+    unfreeze.run(name)
+    rejudge.run(name)
+  }
 }
 
 function readUser(row: Row): User {

@@ -9,6 +9,7 @@ import { privateFile, privateFolder } from './files.ts'
 import { createWriter } from './group-commit.ts'
 import { blob, text } from './rows.ts'
 import { prepareClaims } from './sqlite-claims.ts'
+import { prepareFailures } from './sqlite-failures.ts'
 import { asStateFault } from './sqlite-fault.ts'
 import { prepareLogins } from './sqlite-logins.ts'
 import { preparePasses } from './sqlite-passes.ts'
@@ -73,6 +74,7 @@ function assemble(db: DatabaseSync): Store {
   const logins = prepareLogins(db, claims)
   const users = prepareUsers(db)
   const passes = preparePasses(db)
+  const failures = prepareFailures(db)
   const beat = db.prepare(
     `INSERT INTO facts (name, value) VALUES ('beat', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
   )
@@ -109,6 +111,12 @@ function assemble(db: DatabaseSync): Store {
     passes: () => read(passes.all),
     givePass: (pass, now, most) => writer.write(() => passes.give(pass, now, most)),
     endPass: (network) => writer.write(() => passes.end(network)),
+    standing: (question) => read(() => failures.standing(question)),
+    fail: (tried) => writer.write(() => failures.fail(tried)),
+    locks: (now) => read(() => failures.locks(now)),
+    countLocks: (now) => read(() => failures.countLocks(now)),
+    clearLocks: (what, now) => writer.write(() => failures.clear(what, now)),
+    forgetRefused: (user) => writer.write(() => failures.forgetRefused(user)),
     close() {
       if (!db.isOpen) return
       writer.close()

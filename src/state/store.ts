@@ -63,6 +63,8 @@ export type Proof = {
   trust: Trusted | null
   login: Login
   network: string
+  /** Where failures of this login would have been counted: the network that locks go by. */
+  counted: string
 }
 
 /** `void`: claim, trust or enrolment is gone since the judgement, or the user frozen: nobody may get in on it. */
@@ -85,6 +87,43 @@ export type UserRow = { name: string; state: UserState; enrolledAt: number | nul
 
 /** A network that passes the gate until then. `network` is in canonical form. */
 export type PassRow = { network: string; until: number; reason: string }
+
+/**
+ * What failed logins are counted by. `user`: one user from one network. `everywhere`: one user, wherever from. `address` and
+ * `network`: whoever it is that is tried from there. Locks are of the same four kinds.
+ */
+export type CountKind = 'user' | 'everywhere' | 'address' | 'network'
+/** `user` is empty for `address` and `network`, `place` for `everywhere`. */
+export type CountKey = { kind: CountKind; user: string; place: string }
+export type Lock = CountKey & { since: number; until: number }
+
+/**
+ * How far one count may go: so many failures in any stretch of `per`, then a lock of `lock` ms. Null: until the oldest of
+ * them is past, so that no stretch ever holds more. `grows`: by one for each user proven from there in 30 days.
+ */
+export type Allowance = CountKey & { allow: number; per: number; lock: number | null; grows: boolean }
+
+/**
+ * Strings that were refused, as 16 bits each. `user` is whose they are; for names that nobody has it is empty, and `place`
+ * is the network they came from: a stranger fills the table of his own network and pushes out nobody else's.
+ */
+export type MarkPool = { user: string; place: string }
+
+/** One attempt, as the counts see it. `home`: its network as trusted devices have it, null for names that nobody has. */
+export type Question = { counts: Allowance[]; pool: MarkPool; marks: number[]; home: string | null; now: number }
+/**
+ * `known`: the user was proven from there within 30 days. `room`: how many more failures each count takes. `marked`: which
+ * marks are there. `crowded`: no further lock can be kept.
+ */
+export type Standing = { known: boolean; locks: Lock[]; room: number[]; marked: boolean[]; crowded: boolean }
+
+/** One failure. `mark` is null where the string is not to be remembered; `who` names in 16 bits whom it was tried for. */
+export type FailedTry = { counts: Allowance[]; pool: MarkPool; mark: number | null; who: number | null; at: number }
+/** `locks`: those it brought about. `users`: how many were tried from its address, `networks`: from how many its user was. */
+export type FailedAnswer = { locks: Lock[]; users: number; networks: number }
+
+/** Whose locks, counts and remembered strings go: a user's, or those of all places that a network holds. */
+export type ClearWhat = { user: string } | { holds: (place: string) => boolean }
 
 export type Store = {
   dossier(user: string): Promise<Dossier>
@@ -118,6 +157,17 @@ export type Store = {
   givePass(pass: PassRow, now: number, most: number): Promise<boolean>
   /** Gives whether there was one. */
   endPass(network: string): Promise<boolean>
+  /** Reads how an attempt stands with what failed before it. */
+  standing(question: Question): Promise<Standing>
+  /** Counts a failure, remembers its string, and locks what has gone too far. */
+  fail(tried: FailedTry): Promise<FailedAnswer>
+  /** The locks that stand, those of users first. */
+  locks(now: number): Promise<Lock[]>
+  countLocks(now: number): Promise<number>
+  /** Ends locks and forgets counts; of a user also the refused strings. `some` is false when there was nothing at all. */
+  clearLocks(what: ClearWhat, now: number): Promise<{ locks: Lock[]; some: boolean }>
+  /** The user's strings are judged again: the way in has changed. */
+  forgetRefused(user: string): Promise<void>
   /** Writes what is queued and lets go. */
   close(): void
 }

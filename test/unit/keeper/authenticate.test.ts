@@ -317,7 +317,7 @@ describe('while users are being enrolled', () => {
     expect((await world.store.dossier('ann')).user?.state).toBe('enrolled')
     world.pass(60_000)
     expect(await world.login('ann', 'secret', HOME)).toBe('code-missing')
-    expect(await world.login('annie', 'secret', HOME)).toBe('code-missing')
+    expect(await world.login('annie', 'Secret', HOME)).toBe('code-missing')
   })
 
   test('a right code with a wrong password ends nothing', async () => {

@@ -64,6 +64,10 @@ trusted_device:
   accept: repeated
 failures:
   reply_after: 3s
+  per_user:    { allow: 10/1h, lock: 15m }
+  per_address: { allow: 20/1h, lock: 15m }
+  per_network: { allow: 100/1h, lock: 15m, ipv4: 24, ipv6: 56 }
+  per_user_everywhere: { allow: 50/1d }
 rules: []
 exceptions: []
 `
@@ -142,32 +146,6 @@ test.each(postern)('postern.yaml: instead of %s, %s is refused by name', async (
 })
 
 const login: [string, string, string][] = [
-  [
-    '  reply_after: 3s',
-    '  per_user: { allow: 10/1h, lock: 15m }',
-    '`failures.per_user` is not in this version yet; leave it out',
-  ],
-  ['  reply_after: 3s', '  per_user: off', '`failures.per_user: off` is not in this version yet; leave it out'],
-  [
-    '  reply_after: 3s',
-    '  per_user: { alow: 10, lock: 15m }',
-    '`failures.per_user` is not in this version yet; leave it out',
-  ],
-  [
-    '  reply_after: 3s',
-    '  per_address: { allow: 20/1h, lock: 15m }',
-    '`failures.per_address` is not in this version yet; leave it out',
-  ],
-  [
-    '  reply_after: 3s',
-    '  per_network: { allow: 100/1h, lock: 15m, ipv4: 24, ipv6: 56 }',
-    '`failures.per_network` is not in this version yet; leave it out',
-  ],
-  [
-    '  reply_after: 3s',
-    '  per_user_everywhere: { allow: 50/1d }',
-    '`failures.per_user_everywhere` is not in this version yet; leave it out',
-  ],
   [
     'rules: []',
     'rules: [{ users: ["*@x.example"], countries: { allow: [DE] } }]',

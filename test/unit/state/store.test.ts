@@ -75,6 +75,7 @@ const proofOf = (claim: Claim, change: Partial<Proof> = {}): Proof => ({
   trust: null,
   login: { at: T0, ip: '192.0.2.1', factor: 'totp', listener: 'outside' },
   network: '192.0.2.0/24',
+  counted: '192.0.2.0/24',
   ...change,
 })
 
@@ -294,10 +295,18 @@ describe('trust', () => {
     expect(await give(4, 'home', 'four', T0 + 5000)).toBe(true)
   })
 
-  test('used again is used later, and ends no later', async () => {
+  test('used again is used later, written once a minute, and ends no later', async () => {
     await proven(claimOf(), { trust: trustOf('home') })
-    expect(await repeat('home', 'string', T0 + 500)).toEqual({ say: 'recorded', deviceIsNew: false })
-    expect((await store.dossier('ann')).trusted).toEqual([{ ...trustOf('home'), lastUsed: T0 + 500 }])
+    for (const [after, lastUsed] of [
+      [59_999, 0],
+      [60_000, 60_000],
+      [119_999, 60_000],
+      [130_000, 130_000],
+    ] as const) {
+      // prettier-ignore
+      expect(await repeat('home', 'string', T0 + after)).toEqual({ say: 'recorded', deviceIsNew: false })
+      expect((await store.dossier('ann')).trusted).toEqual([{ ...trustOf('home'), lastUsed: T0 + lastUsed }])
+    }
   })
 
   test('that is not there lets nobody in', async () => {
