@@ -5,6 +5,7 @@ import { version } from './base/version.ts'
 import { allow } from './cli/allow.ts'
 import { check } from './cli/check.ts'
 import { explain } from './cli/explain.ts'
+import { lockClear, lockList } from './cli/locks.ts'
 import { reload, status } from './cli/running.ts'
 import { serve } from './cli/serve.ts'
 import { userEnroll, userList, userRemove, userShow } from './cli/user.ts'
@@ -12,7 +13,7 @@ import { demo } from './demo/demo.ts'
 
 type Run<Args extends unknown[]> = (...args: Args) => Promise<number>
 type Ends = <Args extends unknown[]>(run: Run<Args>) => (...args: Args) => Promise<void>
-type MakeCommand = (spec: string, about: string) => Command
+type MakeCommand = (spec: string, about: string, parent?: Command) => Command
 
 /**
  * Runs one command. Needs the words behind the program's name; gives the exit code: 0 done, 1 the thing asked about is
@@ -63,6 +64,7 @@ function program(ends: Ends): Command {
   command('reload', 'ask the running server to read its policies again').action(ends(reload))
   command('status', 'how the running server is').option('--json', 'as JSON').action(ends(status))
   gateCommands(command, ends)
+  lockCommands(root, command, ends)
   const user = root.command('user').description('the users and their second factors')
   command('enroll <user>', 'make a TOTP secret and recovery codes; they are shown once', user)
     .option('--replace', 'end what the user has now: secret, devices, recovery codes')
@@ -92,6 +94,14 @@ function gateCommands(command: MakeCommand, ends: Ends): void {
     .requiredOption('--reason <text>', 'why, for the audit')
     .option('--json', 'as JSON')
     .action(ends(allow))
+}
+
+function lockCommands(root: Command, command: MakeCommand, ends: Ends): void {
+  const lock = root.command('lock').description('what guessing has locked')
+  command('list', 'the locks that stand', lock).option('--json', 'as JSON').action(ends(lockList))
+  command('clear <user-or-network>', 'end its locks and forget its failed logins', lock)
+    .option('--json', 'as JSON')
+    .action(ends(lockClear))
 }
 
 function policyFile(): Option {

@@ -6,7 +6,8 @@ import { loginPolicyOf } from '../keeper/in-force.ts'
 import type { LoginPolicy } from '../keeper/login-policy.ts'
 import { demandOf } from '../keeper/second-factor.ts'
 import type { Policies } from '../policy/load.ts'
-import type { Peeked } from '../state/peek.ts'
+import type { Lock } from '../state/store.ts'
+import type { Peeked, PeekedLocks } from '../state/peek.ts'
 import type { Explanation } from './explanation.ts'
 
 /** `needs`: words for what the person has to type, or why nothing helps. Facts come in the order they are judged in. */
@@ -20,6 +21,8 @@ export type LoginQuestion = {
   fingerprint: string | null
   gate: Explanation
   store: Peeked | null
+  /** What guessing has locked; null where no store can be seen. */
+  locks: PeekedLocks | null
 }
 
 /** Gives the canonical name, or null for one that nobody has. */
@@ -39,6 +42,8 @@ export function explainLogin(policies: Policies, question: LoginQuestion): Login
   }
   const trust = trustWords(policies, question)
   facts.push(`state ${store?.user?.state ?? 'none'}`, ...(trust === null ? [] : [trust]))
+  const lock = lockOf(question, facts)
+  if (lock !== null) return { user: name, allowed: false, facts, needs: lock }
   return { user: name, facts, ...wordsFor(demandOf(policy, store?.user ?? null, question.address.text, at)) }
 }
 
@@ -76,6 +81,23 @@ function wordsFor(demand: ReturnType<typeof demandOf>): { allowed: boolean; need
         needs: 'the password and the code of the moment, or the string that a trusted device used before',
       }
   }
+}
+
+/** Says which locks stand, and gives what holds this login back, or null. */
+function lockOf({ locks: seen }: LoginQuestion, facts: string[]): string | null {
+  if (seen === null) return null
+  const { locks, known } = seen
+  facts.push(known ? 'this user was proven from this network within 30 days' : 'this user is new in this network')
+  const until = (lock: Lock) => new Date(lock.until).toISOString()
+  for (const lock of locks) {
+    const whom =
+      lock.user === '' ? `everybody from ${lock.place}` : `this user from ${lock.place || 'strange networks'}`
+    const spared = lock.kind !== 'user' && known ? ', but not for this user' : ''
+    facts.push(`locked: ${whom} until ${until(lock)}${spared}`)
+  }
+  const held = locks.find(({ kind }) => kind === 'user' || !known)
+  if (held === undefined) return null
+  return `nothing but a trusted device helps until ${until(held)}, or: postern lock clear ${held.user || held.place}`
 }
 
 function trustWords({ login }: Policies, { address, at, fingerprint, store }: LoginQuestion): string | null {

@@ -40,6 +40,7 @@ function linesOf(status: Status): string[] {
     ),
     ...status.dnsbl.map(({ zone, fault }) => `dnsbl        ${zone} ${fault ?? 'no trouble'}`),
     ...status.passes.map(({ network, until, reason }) => `break-glass  ${network} until ${until}: ${reason}`),
+    `locks        ${status.locks === 0 ? 'none' : `${status.locks}: postern lock list`}`,
     `audit        ${status.audit.state}, ${status.audit.lag.toFixed(1)} s behind`,
   ]
 }

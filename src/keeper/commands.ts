@@ -2,11 +2,13 @@
 import { z } from 'zod'
 import { Refusal } from '../base/refusal.ts'
 import { allowNetwork } from './break-glass.ts'
+import { clearLocks, listLocks } from './locks.ts'
 import { enrollUser, listUsers, removeUser, showUser, type UsersContext } from './users.ts'
 
 const user = z.object({ user: z.string().min(1).max(1_000) })
 const enrolment = user.extend({ replace: z.boolean() })
 const pass = z.object({ network: z.string().max(100), for: z.string().max(20), reason: z.string().max(1_000) })
+const whose = z.object({ whose: z.string().min(1).max(1_000) })
 const listing = z.object({ state: z.string().optional() })
 
 /** Runs one command. Throws Refusal for a command or arguments that are unknown, and for what the command refuses. */
@@ -26,6 +28,10 @@ export async function perform(context: UsersContext, command: string, args: Reco
       return removeUser(context, read(user, args).user)
     case 'allow':
       return allowNetwork(context, read(pass, args))
+    case 'lock.list':
+      return listLocks(context)
+    case 'lock.clear':
+      return clearLocks(context, read(whose, args).whose)
     default:
       throw new Refusal(`the server does not know the command '${command.slice(0, 40)}'; is it an older version?`)
   }

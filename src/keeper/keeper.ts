@@ -90,7 +90,10 @@ async function openAdmin(rig: Rig): Promise<Pick<Admin, 'close'>> {
 
 /** Commands that only a running server knows; the rest works on the state alone. */
 async function run(rig: Rig, command: string, args: Record<string, unknown>): Promise<unknown> {
-  if (command === 'status') return statusOf(vitalsOf(rig))
+  if (command === 'status') {
+    rig.locks = await rig.resources.store.countLocks(systemClock.now()).catch(() => rig.locks)
+    return statusOf(vitalsOf(rig))
+  }
   if (command === 'reload') {
     await rig.force.reload()
     return { generation: rig.force.current().snapshot.generation }
@@ -125,6 +128,7 @@ function vitalsOf(rig: Rig): Vitals {
     databases: rig.databases.states(),
     zones: rig.force.current().policies.dnsbl.map((zone) => ({ zone: zone.zone, fault: rig.dnsbl.fault(zone) })),
     passes: rig.passes,
+    locks: rig.locks,
   }
 }
 
@@ -210,9 +214,11 @@ function contextOf(rig: Rig, listening: LineContext['listening']): LineContext {
 function keepTime(rig: Rig): NodeJS.Timeout[] {
   const count = () => {
     const { store } = rig.resources
-    Promise.all([store.count(), store.tryWrite(systemClock.now())]).then(
-      ([users]) => {
+    const now = systemClock.now()
+    Promise.all([store.count(), store.countLocks(now), store.tryWrite(now)]).then(
+      ([users, locks]) => {
         rig.users = users
+        rig.locks = locks
         rig.storeFault = null
       },
       (error: unknown) => {

@@ -58,6 +58,8 @@ export type Rig = {
   /** What the store last said when it failed; null when it last worked. */
   storeFault: string | null
   users: Record<string, number>
+  /** Locks that stand, as last counted. */
+  locks: number
 }
 
 /** 16 octets of name, 16 of HMAC key, 16 of AES key, as OpenSSL wants them for RFC 5077 tickets. */
@@ -105,6 +107,7 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
     sessionsActive: () => rig.sessions.active().length,
     auditLagSeconds: () => journal.lagSeconds(),
     users: () => rig.users,
+    locksActive: () => rig.locks,
     feedAges: () => ({
       ...Object.fromEntries(rig.feeds.states().flatMap(({ name, age }) => (age === null ? [] : [[name, age]]))),
       ...rig.databases.ages(),
@@ -146,6 +149,7 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
     draining: false,
     storeFault: null,
     users: {},
+    locks: 0,
   }
   return rig
 }

@@ -27,6 +27,8 @@ export type Status = {
   dnsbl: ZoneState[]
   /** Break-glass. */
   passes: { network: string; until: string; reason: string }[]
+  /** Users, addresses and networks that are locked. */
+  locks: number
   audit: { state: JournalState['at']; lag: number }
 }
 
@@ -50,6 +52,7 @@ export type Vitals = {
   databases: DatabaseState[]
   zones: ZoneState[]
   passes: readonly Pass[]
+  locks: number
 }
 
 /** `down` when nobody can log in here; `degraded` when somebody ought to look. */
@@ -125,6 +128,7 @@ export function statusOf(vitals: Vitals): Status {
         until: new Date(until).toISOString(),
         reason,
       })),
+    locks: vitals.locks,
     audit: { state: journal.state.at, lag: journal.lag },
   }
 }

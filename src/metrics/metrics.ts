@@ -17,6 +17,8 @@ export type Readings = {
   auditLagSeconds(): number
   /** How many users are in each state, such as `{ enrolled: 12, pending: 3 }`. */
   users(): Record<string, number>
+  /** Locks of users, addresses and networks that stand. */
+  locksActive(): number
   /** Seconds since each feed of reputation.yaml was last confirmed. */
   feedAges(): Record<string, number>
   /** What part of the connections one private or gateway address makes, 0 to 1. */
@@ -154,6 +156,7 @@ function gauges(registry: Registry, readings: Readings): void {
   read(registry, 'postern_fronts', 'Front processes that run', readings.fronts)
   read(registry, 'postern_sessions_active', 'Sessions that are open', readings.sessionsActive)
   read(registry, 'postern_audit_lag_seconds', 'Age of the oldest audit line not on disk', readings.auditLagSeconds)
+  read(registry, 'postern_locks_active', 'Users, addresses and networks that are locked', readings.locksActive)
   readEach(registry, 'postern_users', 'Users by state', 'state', readings.users)
   readEach(registry, 'postern_feed_age_seconds', 'Since a feed was last confirmed', 'feed', readings.feedAges)
   read(

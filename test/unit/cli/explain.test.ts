@@ -3,6 +3,7 @@ import { parseAddress } from '../../../src/base/ip.ts'
 import { explainLogin } from '../../../src/cli/explain-login.ts'
 import { explainAddress, type Explanation } from '../../../src/cli/explanation.ts'
 import type { Ask } from '../../../src/keeper/dns-client.ts'
+import type { PeekedLocks } from '../../../src/state/peek.ts'
 import type { PassRow, User } from '../../../src/state/store.ts'
 import { mmdb } from '../../support/mmdb.ts'
 import { address } from '../gate/lists.ts'
@@ -151,13 +152,13 @@ const trusted = [{ network: '203.0.113.0/24', fingerprint: 'fp', since: 0, lastU
 async function login(
   ip: string,
   typed: string,
-  change: { user?: User | null; login?: string; fingerprint?: string; roster?: string } = {},
+  change: { user?: User | null; login?: string; fingerprint?: string; roster?: string; locks?: PeekedLocks } = {},
 ) {
-  const { user = ANN, login: text = LOGIN, fingerprint = null, roster } = change
+  const { user = ANN, login: text = LOGIN, fingerprint = null, roster, locks = null } = change
   const files = { 'login.yaml': text, ...(roster === undefined ? {} : { 'lists/users.txt': roster }) }
   const { policies, gate } = await explain(ip, { files })
   const store = { passes: [], user, trusted }
-  return explainLogin(policies, { user: typed, address: address(ip), at: NOW, fingerprint, gate, store })
+  return explainLogin(policies, { user: typed, address: address(ip), at: NOW, fingerprint, gate, store, locks })
 }
 
 describe('explain --user', () => {
@@ -187,6 +188,25 @@ describe('explain --user', () => {
       allowed: false,
       needs: 'nothing helps: no exception of login.yaml names this user for this country',
     })
+  })
+
+  test('tells what guessing has locked, for whom, and how to end it', async () => {
+    const until = NOW + HOUR
+    const network = { kind: 'network', user: '', place: '203.0.113.0/24', since: 0, until } as const
+    const own = { kind: 'user', user: 'ann@example.com', place: '203.0.113.0/24', since: 0, until } as const
+    const of = (locks: PeekedLocks) => login('203.0.113.1', 'ann@example.com', { locks })
+    const stranger = await of({ locks: [network], known: false })
+    expect(stranger.facts.slice(-2)).toEqual([
+      'this user is new in this network',
+      'locked: everybody from 203.0.113.0/24 until 2026-11-21T13:00:00.000Z',
+    ])
+    expect([stranger.allowed, stranger.needs]).toEqual([false, 'nothing but a trusted device helps until 2026-11-21T13:00:00.000Z, or: postern lock clear 203.0.113.0/24']) // prettier-ignore
+    const known = await of({ locks: [network], known: true })
+    expect(known.facts.at(-1)).toMatch(/^locked: everybody .*, but not for this user$/)
+    expect(known.allowed).toBe(true)
+    const locked = await of({ locks: [network, own], known: true })
+    expect([locked.allowed, locked.needs]).toEqual([false, expect.stringMatching(/lock clear ann@example\.com$/)])
+    expect((await of({ locks: [], known: false })).allowed).toBe(true)
   })
 
   test('states: frozen, not enrolled, off the roster, the bare password where that is enough', async () => {

@@ -16,6 +16,7 @@ beforeEach(() => {
     users: () => users,
     feedAges: () => ({ 'drop-v4': 60, country_database: 86_400 }),
     originConcentration: () => 0.75,
+    locksActive: () => 4,
   })
 })
 
@@ -47,6 +48,7 @@ describe('the names of the contract', () => {
       'postern_denied_total counter',
       'postern_feed_age_seconds gauge',
       'postern_fronts gauge',
+      'postern_locks_active gauge',
       'postern_login_seconds histogram',
       'postern_logins_total counter',
       'postern_messages_total counter',
