@@ -216,7 +216,7 @@ async function judge(attempt: Attempt, client: Client, house: House, gone: Abort
     const user = attempt.user
     const answer = await house.keeper.authenticate({ session: id, user, secret: reveal(attempt.password) })
     if (answer.say === 'refuse') return await refuseAfter(answer.holdMs, gone)
-    if (answer.say === 'trouble') return TROUBLED
+    if (answer.say === 'trouble') return await troubleAfter(answer.holdMs ?? 0, gone)
     if (answer.say === 'deny') return turnedDown({ say: 'deny' })
     return await prove(answer, client, house, gone)
   } catch (error) {
@@ -253,6 +253,7 @@ async function prove(
     return TROUBLED
   }
   if (settled.say === 'refuse') return await refuseAfter(settled.holdMs, gone)
+  if (settled.say === 'trouble' && settled.holdMs !== undefined) return await troubleAfter(settled.holdMs, gone)
   return login.at === 'refuted' ? TROUBLED : turnedDown({ say: 'trouble', line: login.words })
 }
 
@@ -276,6 +277,11 @@ async function settleOrLetGo(
 async function refuseAfter(holdMs: number, gone: AbortSignal): Promise<Judged> {
   await delay(holdMs, undefined, { signal: gone }).catch(() => undefined)
   return turnedDown({ say: 'refuse' })
+}
+
+async function troubleAfter(holdMs: number, gone: AbortSignal): Promise<Judged> {
+  if (holdMs > 0) await delay(holdMs, undefined, { signal: gone }).catch(() => undefined)
+  return TROUBLED
 }
 
 /** CAPA before login: with one backend its list; with several what all of them can, as the domain is not known yet. */

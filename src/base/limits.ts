@@ -248,5 +248,10 @@ export const WARNED_MAX = 10_000
 export const REFUSAL_AGE_MS = 600_000
 /** Refusals leave at a multiple of this where the old server is slow: its last milliseconds are not to be told from ours. */
 export const HOLD_GRAIN_MS = 250
+export const HOLD_MARGIN_MS = 50
+/** What was seen of the old servers is good for so long, when a refusal must sound like their trouble. */
+export const REACHABLE_KNOWN_MS = 1_000
+/** Refused attempts that wait, without taking one, as if for a place at a backend. */
+export const PLACE_ONLOOKERS_MAX = 10_000
 /** The last use of a trusted device is written no more often than this: mail programs poll. */
 export const LAST_USED_AGAIN_MS = 60_000

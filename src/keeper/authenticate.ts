@@ -4,19 +4,10 @@
  */
 import { randomBytes } from 'node:crypto'
 import { findTrust } from '../factors/trusted-device.ts'
-import {
-  broke,
-  countRefusal,
-  failed,
-  giveBack,
-  holdMs,
-  type Asked,
-  type Attempt,
-  type Desk,
-  type Login,
-} from './desk.ts'
+import { broke, countRefusal, failed, giveBack, type Asked, type Attempt, type Desk, type Login } from './desk.ts'
 import { exceptionFor } from './exceptions.ts'
 import { auditName, backendFor, backendUsername, canonicalName } from './identity.ts'
+import { answerRefusal, answerTrouble } from './roll-out.ts'
 import type { Factor, LoginFailure, RuleAt } from '../audit/events.ts'
 import type { CodeId, Dossier, Proof } from '../state/store.ts'
 import type { BackendPolicy } from './login-policy.ts'
@@ -57,7 +48,7 @@ export async function authenticate(desk: Desk, attempt: Attempt): Promise<Authen
     failed(desk, login, ruling.reason, ruling.by)
     if (ruling.say === 'refuse') await countRefusal(desk, login, ruling.reason)
     await giveBack(desk, login, 'free')
-    return ruling.say === 'trouble' ? { say: 'trouble' } : { say: 'refuse', holdMs: holdMs(desk, login) }
+    return ruling.say === 'trouble' ? answerTrouble(desk, login) : await answerRefusal(desk, login)
   } catch (error) {
     return await broke(desk, login, error)
   }
@@ -93,7 +84,9 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   const { policy } = login
   const name = canonicalName(attempt.user, policy.users)
   login.user = name ?? login.user
-  login.backend = name === null ? null : backendFor(name, policy.backends)
+  // Also of a name that the roster does not hold: it is refused as slowly as its neighbours.
+  const plain = name ?? canonicalName(attempt.user, { ...policy.users, roster: null })
+  login.backend = plain === null ? null : backendFor(plain, policy.backends)
   const typed: Typed = { ...attempt, user: name ?? '', ip: login.connection.ip }
   const marks = desk.secondFactor.mark(typed, policy)
   const dossier = await desk.store.dossier(typed.user)

@@ -1,8 +1,9 @@
 /** What the judgement of logins works with, and the state of each login between its steps. */
 import { createClaims, type Claims, type HeldClaim } from './claims.ts'
 import { createFailures, type Failures, type Stake } from './failures.ts'
-import { createHolds, type Holds } from './hold.ts'
+import { createHolds, type HeldBack, type Holds } from './hold.ts'
 import { createPlaces, type Place, type Places } from './places.ts'
+import type { Reachable } from './reachable.ts'
 import { createRefused, type Refused } from './refused.ts'
 import { createSecondFactor, type Marks, type SecondFactor } from './second-factor.ts'
 import type { AuditEvent, ConnectionFacts, Factor, LoginFailure, RuleAt } from '../audit/events.ts'
@@ -24,6 +25,8 @@ export type JudgeContext = {
   opened(session: string, login: { user: string; backend: string }): void
   /** The country of an address that only `exceptions` can let in, and the rule that shuts it out; else null. */
   fenced(ip: string): { country: string | null; by: RuleAt } | null
+  /** See {@link Reachable}. */
+  reachable: Reachable
   /** Something failed inside; the login was refused as our own trouble. For the log. */
   broken(error: unknown): void
   /** A front said what no honest front says. `what` is fit for the log. */
@@ -142,9 +145,10 @@ export async function countRefusal(desk: Desk, login: Login, reason: LoginFailur
 }
 
 /** Gives how long the refusal of a login is to be held back. */
-export function holdMs(desk: Desk, login: Login): number {
-  const elapsed = desk.clock.monotonic() - login.startedAt
-  return desk.holds.holdMs(login.backend?.name ?? null, login.policy.failures.reply_after, elapsed)
+export function holdMs({ clock, holds }: Desk, login: Login, what: HeldBack = 'refusal'): number {
+  const now = clock.monotonic()
+  const { reply_after } = login.policy.failures
+  return holds.holdMs(login.backend?.name ?? null, what, reply_after, now - login.startedAt, now)
 }
 
 /** Something threw: nobody gets in on it, and whatever the login holds is given back as far as that goes. */

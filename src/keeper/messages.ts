@@ -145,15 +145,19 @@ export type AdmitAnswer =
   | { say: 'denied'; mayHear: boolean; by: RuleAt; afterMs: number }
   | { say: 'trouble' }
 
-/** `holdMs`: how long the front keeps the refusal back, so that every refusal takes the same time. */
+/**
+ * `holdMs`: how long the front keeps the refusal back, so that every refusal takes the same time. With trouble: the same, and
+ * the old server's own words are kept back too, as somebody else may hear the same without its being asked.
+ */
 export type AuthenticateAnswer =
   | { say: 'refuse'; holdMs: number }
-  | { say: 'trouble' }
+  | { say: 'trouble'; holdMs?: number }
   /** The gate shuts this address out after all, whoever asks: it is said so, and the connection closed. */
   | { say: 'deny' }
   | { say: 'proceed'; token: string; backend: string; username: Buffer; password: Buffer }
 
-export type SettleAnswer = { say: 'welcome' } | { say: 'refuse'; holdMs: number } | { say: 'busy' } | { say: 'trouble' }
+export type SettleAnswer =
+  { say: 'welcome' } | { say: 'refuse'; holdMs: number } | { say: 'busy' } | { say: 'trouble'; holdMs?: number }
 
 export type Answers = { admit: AdmitAnswer; authenticate: AuthenticateAnswer; settle: SettleAnswer }
 

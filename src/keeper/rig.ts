@@ -27,6 +27,7 @@ import { createKnown, type Known } from './known.ts'
 import { createLateGate, type LateGate } from './late-gate.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
 import type { Policies } from '../policy/load.ts'
+import { createReachable } from './reachable.ts'
 import { openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
 import { StateFault } from '../state/fault.ts'
@@ -163,6 +164,7 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
     emit,
     durable: () => journal.durable(),
     fenced: (ip) => rig().lateGate.fenced(ip),
+    reachable: createReachable(() => rig().backends, systemClock),
     opened: (id, { user, backend }) => {
       const ip = rig().sessions.loggedIn(id, user, backend)
       if (ip !== null) rig().known.proven(ip, systemClock.now())

@@ -99,21 +99,21 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
 }
 
 /** Gives what a user has to bring from an address at that moment (ms since 1970). Needs the user as the store has it, or null. */
-export function demandOf(
-  { second_factor: rules, users }: LoginPolicy,
-  user: User | null,
-  ip: string,
-  now: number,
-): Demand {
+export function demandOf(policy: LoginPolicy, user: User | null, ip: string, now: number): Demand {
+  const { second_factor: rules } = policy
   if (user?.state === 'frozen') return 'frozen'
   const enrolled = user !== null && user.enrolledAt !== null
-  // Without a roster nobody could say who exists: then it is all, whatever the file says.
-  const rollingOut =
-    rules.required_for === 'enrolled' && users.roster !== null && (rules.until === null || now < rules.until)
+  const rollingOut = isRollingOut(policy, now)
   const fresh = !enrolled || (user.state === 'pending' && now < (user.enrolledAt ?? 0) + rules.pending_for)
   const bareIsEnough = rules.not_required_from(ip) || (rollingOut && fresh)
   if (!enrolled) return bareIsEnough ? 'password' : 'unknown'
   return bareIsEnough ? 'either' : 'code'
+}
+
+/** Tells whether users of the roster go on with the bare password as long as they are not enrolled. */
+export function isRollingOut({ second_factor: rules, users }: LoginPolicy, now: number): boolean {
+  // Without a roster nobody could say who exists: then it is all, whatever the file says.
+  return rules.required_for === 'enrolled' && users.roster !== null && (rules.until === null || now < rules.until)
 }
 
 /** In the contract's order: a repeat, a code, a recovery code. */

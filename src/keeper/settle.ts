@@ -5,6 +5,7 @@ import { never } from '../base/never.ts'
 import { trustFor } from '../factors/trusted-device.ts'
 import { countedNetwork } from './failures.ts'
 import { broke, countRefusal, failed, giveBack, holdMs, type Asked, type Desk, type Login } from './desk.ts'
+import { answerTrouble } from './roll-out.ts'
 import type { LoginFailure } from '../audit/events.ts'
 import type { Proof, Trusted } from '../state/store.ts'
 import type { Outcome, SettleAnswer } from './messages.ts'
@@ -28,20 +29,27 @@ export async function settle(desk: Desk, session: string, token: string, outcome
         return await welcome(desk, login, asked)
       case 'refuted':
         desk.refused.remember(asked.refusedKey, desk.clock.monotonic())
-        desk.holds.measured(asked.backend.name, desk.clock.monotonic() - asked.at)
         await end(desk, login, 'burn', 'password-wrong')
+        measure(desk, asked, 'refusal')
         return { say: 'refuse', holdMs: holdMs(desk, login) }
       case 'busy':
         await end(desk, login, 'free', 'backend-busy')
         return { say: 'busy' }
       case 'unavailable':
-        return await end(desk, login, 'free', 'backend-unavailable')
+        await end(desk, login, 'free', 'backend-unavailable')
+        measure(desk, asked, 'trouble')
+        return answerTrouble(desk, login)
       default:
         return never(outcome)
     }
   } catch (error) {
     return await broke(desk, login, error)
   }
+}
+
+function measure({ clock, holds }: Desk, { backend, at }: Asked, what: 'refusal' | 'trouble'): void {
+  const now = clock.monotonic()
+  holds.measured(backend.name, what, now - at, now)
 }
 
 function spend(asked: Asked, token: string): boolean {

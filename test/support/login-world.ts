@@ -76,6 +76,8 @@ export type World = {
   opened: string[]
   breaches: string[]
   broken: unknown[]
+  /** Backends that health checks find down. */
+  down: Set<string>
   policy: LoginPolicy
   users: UsersContext
   /** The code of this moment, or of so many steps away. */
@@ -122,6 +124,7 @@ export function createWorld(
       durable: () => Promise.resolve(),
       opened: (session) => world.opened.push(session),
       fenced: () => null,
+      reachable: (name) => Promise.resolve(!world.down.has(name)),
       broken: (error) => world.broken.push(error),
       breach: (_, what) => world.breaches.push(what),
     }
@@ -135,6 +138,7 @@ export function createWorld(
     opened: [],
     breaches: [],
     broken: [],
+    down: new Set(),
     asked: [],
     policy,
     ...({} as { store: Store; judge: Judge; users: UsersContext }),
