@@ -12,6 +12,7 @@ const RUN = [
   ['courier-pop', 'courier-authlib'],
   ['popa3d', 'libpam-modules'],
   ['rbldnsd'],
+  ['ncrack'],
 ]
 /** Packages that are read for the messages they ship. */
 const READ = {
