@@ -66,6 +66,8 @@ export type Stake = {
   here: Buffer
   who: number
   known: boolean
+  /** When it entered, as {@link Exact} has it. */
+  turn: number
   /** Its string is known by 16 bits alone, so it is counted, but not judged. */
   repeated: boolean
 }
@@ -102,31 +104,30 @@ export function createFailures(context: {
     enter: (entering, gone) => enter(parts, entering, gone),
     async failed(stake, reason) {
       const weight = stake.repeated ? 'counts' : WEIGHTS[reason]
-      await count(parts, stake, weight === 'never' ? null : weight === 'here' ? stake.here : stake.string)
+      const string = weight === 'here' ? stake.here : stake.string
+      try {
+        if (weight !== 'never')
+          await parts.exact.remember(string, clock.now(), stake.turn, () => count(parts, stake, markOf(string)))
+      } finally {
+        stake.held.release()
+      }
     },
     async left(stake) {
       // Old servers say no late and yes at once: a guesser would hang up in between and never be counted. Where the user is
       // known, it is a train in a tunnel. The string may be the right one, so it is not remembered.
-      if (stake.known) stake.held.release()
-      else await count(parts, stake, stake.string, false)
+      try {
+        if (!stake.known) await count(parts, stake, null)
+      } finally {
+        stake.held.release()
+      }
     },
   }
 }
 
-/** Counts a failure, and tells what came of it. `string` null: it is none. */
-async function count(parts: Parts, stake: Stake, string: Buffer | null, remember = true): Promise<void> {
-  const { store, clock, exact, warnings } = parts
-  const { held, counts, pool, known, who } = stake
-  try {
-    if (string === null) return
-    const at = clock.now()
-    const mark = remember ? markOf(string) : null
-    const answer = await store.fail({ counts, pool, mark, who: known ? null : who, at })
-    if (remember) exact.remember(string, at)
-    warnings.tell(counts, answer)
-  } finally {
-    held.release()
-  }
+/** Counts a failure, and tells what came of it. `mark` is null for a string that is not to be remembered. */
+async function count({ store, clock, warnings }: Parts, stake: Stake, mark: number | null): Promise<void> {
+  const { counts, pool, known, who } = stake
+  warnings.tell(counts, await store.fail({ counts, pool, mark, who: known ? null : who, at: clock.now() }))
 }
 
 async function enter(parts: Parts, entering: Entering, gone: AbortSignal): Promise<Entered> {
@@ -195,7 +196,7 @@ export function allowancesOf({ failures }: Pick<LoginPolicy, 'failures'>, user: 
   ]
 }
 
-function stakeOf({ keys, clock }: Parts, { name, typed, marks, dossier, finding, policy }: Entering): Stake {
+function stakeOf({ keys, clock, exact }: Parts, { name, typed, marks, dossier, finding, policy }: Entering): Stake {
   const isNobody = finding.say === 'refuse' && finding.reason === 'unknown-user' && dossier.user === null
   const user = isNobody ? '' : typed.user
   // The way in is part of it: what was refused where a code is asked for may be right where none is, or after a new enrolment.
@@ -210,6 +211,7 @@ function stakeOf({ keys, clock }: Parts, { name, typed, marks, dossier, finding,
     here: keys.mac('refusal', name, way, typed.secret, marks.device.id),
     who: markOf(keys.mac('refusal', name)),
     known: false,
+    turn: exact.turn(),
     repeated: false,
   }
 }

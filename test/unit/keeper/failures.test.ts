@@ -55,6 +55,24 @@ describe('a string that was refused', () => {
     expect(await world.login('ann', 'old', HOME)).toBe('code-missing')
   })
 
+  test('that comes over several connections at once is counted once', async () => {
+    const world = await enrolled()
+    for (let n = 0; n < 9; n++) {
+      const all = await Promise.all([1, 2, 3].map(() => world.authenticate('ann', `stale ${n}`, HOME)))
+      expect(all.map(({ answer }) => answer.say)).toEqual(['refuse', 'refuse', 'refuse'])
+    }
+    expect(actions(world)).not.toContain('user-locked')
+    await guess(world, 1, HOME)
+    expect(actions(world)).toContain('user-locked')
+  })
+
+  test('is counted again when it is judged again', async () => {
+    const world = await enrolled()
+    await guess(world, 9)
+    await world.store.forgetRefused('ann')
+    expect(await guess(world, 2)).toEqual(['code-missing', 'locked'])
+  })
+
   test('is refused from everywhere, also in another spelling of the user, and to no other user', async () => {
     const world = await enrolled(policyOf({ users: { default_domain: 'example.com' } }), 'bob')
     expect(await world.login('ann', 'old', HOME)).toBe('code-missing')
