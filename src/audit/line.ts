@@ -14,6 +14,7 @@ import { createHash, hash as digest } from 'node:crypto'
 import { clean } from '../base/clean.ts'
 import { AUDIT_LIST_MAX, CLEAN_USER_MAX } from '../base/limits.ts'
 import { never } from '../base/never.ts'
+import { guessingOf, type GuessingEvent } from './guessing.ts'
 import type { AuditEvent, ConnectionFacts, RuleAt, SessionCounts, Stream, TlsFacts } from './events.ts'
 
 /** Where a stream stands: the number and the hash of its last line. */
@@ -188,11 +189,10 @@ function detailOf(event: AuditEvent): Fields {
       return { device: clean(event.device) }
     case 'user-locked':
     case 'network-locked':
-      return { network: clean(event.network), until: clean(event.until) }
     case 'spraying':
-      return { network: clean(event.network), users: event.users, ...actOf(event) }
     case 'guessing-spread':
-      return { networks: event.networks, ...actOf(event) }
+    case 'lock-cleared':
+      return guessingOf(event)
     case 'session-opened':
       return { backend: clean(event.backend) }
     case 'session-closed':
@@ -200,11 +200,6 @@ function detailOf(event: AuditEvent): Fields {
     default:
       return adminDetailOf(event)
   }
-}
-
-/** What was done about it. */
-function actOf({ act, until }: { act: string; until: string | null }): Fields {
-  return { act, until: until === null ? undefined : clean(until) }
 }
 
 function messagesOf({ retrieved, deleted, marked }: SessionCounts): Fields {
@@ -229,21 +224,12 @@ function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-fail
   return { name: clean(feed), entries, before: before ?? undefined, unread }
 }
 
-type Detailed = Extract<
-  AuditEvent,
-  {
-    action:
-      | 'login-succeeded'
-      | 'device-trusted'
-      | 'device-revoked'
-      | 'user-locked'
-      | 'network-locked'
-      | 'spraying'
-      | 'guessing-spread'
-      | 'session-opened'
-      | 'session-closed'
-  }
->
+type Detailed =
+  | GuessingEvent
+  | Extract<
+      AuditEvent,
+      { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' }
+    >
 
 function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
   switch (event.action) {
@@ -262,8 +248,6 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       }
     case 'policy-rejected':
       return { faults: event.faults.slice(0, AUDIT_LIST_MAX).map((fault) => clean(fault)), ...restOf(event.faults) }
-    case 'lock-cleared':
-      return { network: 'network' in event ? clean(event.network) : undefined, locks: event.locks }
     case 'user-enrolled':
       return { replaced: event.replaced }
     case 'certificate-loaded':
