@@ -44,6 +44,15 @@ export type LoginFailure =
   | 'code-clock-skew'
   | 'password-wrong'
   | 'trust-expired'
+  /** The old server refuses what was sealed for it; nobody guessed. */
+  | 'app-password-stale'
+  /** No login with a code has sealed a password for it yet. */
+  | 'app-password-pending'
+  | 'app-password-expired'
+  /** Right, but not from this network. */
+  | 'app-password-network'
+  /** The user has app passwords and nothing else, and this is none of them. */
+  | 'app-password-wrong'
   | 'stale-repeat'
   | 'locked'
   | 'frozen'
@@ -104,6 +113,9 @@ export type AccessEvent =
   | ({ action: 'tls-failed'; connection: ConnectionFacts; reason: string } & Summed)
   | ({ action: 'protocol-violation'; connection: ConnectionFacts; reason: string } & Summed)
 
+/** What was tried with the right password. */
+export type Exposing = Extract<LoginFailure, 'code-missing' | 'code-wrong'>
+
 export type AuthEvent =
   | {
       action: 'login-succeeded'
@@ -112,6 +124,8 @@ export type AuthEvent =
       factor: Factor
       backend: string
       device?: string
+      /** Its name. */
+      appPassword?: string
     }
   | {
       action: 'login-failed'
@@ -123,6 +137,10 @@ export type AuthEvent =
     }
   | { action: 'device-trusted'; connection: ConnectionFacts; user: string; device: string }
   | { action: 'device-revoked'; user: string; device: string; reason: string }
+  /** The old server refuses the password that an app password holds: told once, until it is sealed anew. */
+  | { action: 'app-password-stale'; connection: ConnectionFacts; user: string; name: string }
+  /** The right password with a wrong or missing code, from a network where the user was never proven. */
+  | { action: 'password-exposed'; connection: ConnectionFacts; user: string; reason: Exposing; network: string }
 
 export type SessionEvent =
   | { action: 'session-opened'; connection: ConnectionFacts; user: string; backend: string }
@@ -146,6 +164,16 @@ export type AdminEvent =
   | { action: 'break-glass'; network: string; until: string | null; reason: string }
   | { action: 'user-enrolled'; user: string; replaced: boolean }
   | { action: 'user-removed'; user: string }
+  /** `networks`: CIDRs with commas between, `learn` or `any`. `expires`: ISO 8601, or null. */
+  | {
+      action: 'app-password-added'
+      user: string
+      name: string
+      networks: string
+      expires: string | null
+      pending: boolean
+    }
+  | { action: 'app-password-revoked'; user: string; name: string; reason: string }
   | { action: 'certificate-loaded' | 'certificate-expiring'; name: string; notAfter: string; fingerprint: string }
   | { action: 'certificate-rejected'; name: string; reason: string }
   /** A feed or a database. `before`: how many networks the list had that it replaces; `unread`: lines that could not be read. */

@@ -40,6 +40,8 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'login-failed': { category: 'authentication', type: ['start'], outcome: 'failure' },
   'device-trusted': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
   'device-revoked': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'app-password-stale': { category: 'iam', type: ['user', 'info'] },
+  'password-exposed': { category: 'authentication', type: ['info'] },
   'session-opened': { category: 'session', type: ['start'], outcome: 'success' },
   'session-closed': { category: 'session', type: ['end'] },
   'server-started': { category: 'process', type: ['start'], outcome: 'success' },
@@ -52,6 +54,8 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'feed-failed': { category: 'configuration', type: ['change'], outcome: 'failure' },
   'user-enrolled': { category: 'iam', type: ['user', 'creation'], outcome: 'success' },
   'user-removed': { category: 'iam', type: ['user', 'deletion'], outcome: 'success' },
+  'app-password-added': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'app-password-revoked': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
   'certificate-loaded': { category: 'configuration', type: ['change'], outcome: 'success' },
   'certificate-expiring': { category: 'configuration', type: ['info'] },
   'certificate-rejected': { category: 'configuration', type: ['change'], outcome: 'failure' },
@@ -177,6 +181,7 @@ function detailOf(event: AuditEvent): Fields {
         factor: event.factor,
         backend: clean(event.backend),
         device: event.device === undefined ? undefined : clean(event.device),
+        app_password: event.appPassword === undefined ? undefined : { name: clean(event.appPassword) },
       }
     case 'device-trusted':
     case 'device-revoked':
@@ -188,6 +193,17 @@ function detailOf(event: AuditEvent): Fields {
     default:
       return adminDetailOf(event)
   }
+}
+
+type OfAppPassword = Extract<
+  AuditEvent,
+  { action: 'app-password-added' | 'app-password-revoked' | 'app-password-stale' }
+>
+
+function appPasswordOf(event: OfAppPassword): Fields {
+  if (event.action !== 'app-password-added') return { name: clean(event.name) }
+  const { name, networks, expires, pending } = event
+  return { name: clean(name), networks: clean(networks), expires: expires === null ? null : clean(expires), pending }
 }
 
 function messagesOf({ retrieved, deleted, marked }: SessionCounts): Fields {
@@ -234,6 +250,12 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       }
     case 'policy-rejected':
       return { faults: event.faults.slice(0, AUDIT_LIST_MAX).map((fault) => clean(fault)), ...restOf(event.faults) }
+    case 'app-password-added':
+    case 'app-password-revoked':
+    case 'app-password-stale':
+      return { app_password: appPasswordOf(event) }
+    case 'password-exposed':
+      return { network: clean(event.network) }
     case 'user-enrolled':
       return { replaced: event.replaced }
     case 'certificate-loaded':

@@ -206,3 +206,30 @@ export const USERS_COUNT_MS = 10_000
  * server's mailbox lock as long.
  */
 export const CLIENT_ENDED_MS = 60_000
+
+// App passwords and `password-exposed`.
+
+/** App passwords a user: each login with a fresh code seals the password anew for all of them, at half a millisecond each. */
+export const APP_PASSWORDS_PER_USER_MAX = 20
+/** The name of an app password, in signs: `user show` prints it in a row. */
+export const APP_PASSWORD_NAME_MAX = 64
+/** Networks that one app password may be used from; who needs more means `any`. */
+export const APP_PASSWORD_NETWORKS_MAX = 32
+/** Octets looked at for an app password as typed: sixteen letters, and a space or dash around each. */
+export const APP_PASSWORD_TYPED_MAX = 48
+/** The longest `--expires`: ten years. For longer, leave it out. */
+export const APP_PASSWORD_LONGEST_MS = 315_360_000_000
+/** The last use of an app password is written no more often than this: programs poll. */
+export const APP_PASSWORD_USED_EVERY_MS = 60_000
+/** A mailbox password as an operator gives it: the longest line that AUTH can carry is of this size. */
+export const MAILBOX_PASSWORD_MAX = 12_288
+/** Passwords that wait to be hashed or checked for `password-exposed`; beyond it they are skipped and counted. */
+export const PASSWORD_CHECKS_WAITING_MAX = 64
+/** Of these from one network, so that a guesser does not keep the others out. */
+export const PASSWORD_CHECKS_PER_NETWORK_MAX = 4
+/** After each check the pool rests so many times as long as it took: at most a quarter of one core goes into it. */
+export const PASSWORD_CHECK_RESTS = 3
+/** What was hashed, checked or told lately, in entries of about 150 octets; the oldest gives way and is done once more. */
+export const PASSWORD_CHECKS_REMEMBERED_MAX = 10_000
+/** A network that exposed a user's password is told again after this. */
+export const PASSWORD_EXPOSED_AGAIN_MS = 86_400_000

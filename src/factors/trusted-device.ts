@@ -54,7 +54,7 @@ export type TrustFinding =
 
 /** Needs the HMACs of what was typed, as a whole string and as a bare password. Looks at every row, found or not. */
 export function findTrust(
-  dossier: Dossier,
+  dossier: Pick<Dossier, 'trusted'>,
   device: Device,
   typed: { mac: Buffer; bareMac: Buffer },
   rules: TrustRules,

@@ -3,6 +3,7 @@
  * an attempt whose second factor fails. Whatever throws in here is our own trouble and lets nobody in.
  */
 import { randomBytes } from 'node:crypto'
+import { Secret } from '../base/secret.ts'
 import { findTrust } from '../factors/trusted-device.ts'
 import { broke, failed, giveBack, holdMs, type Asked, type Attempt, type Desk, type Login } from './desk.ts'
 import { exceptionFor } from './exceptions.ts'
@@ -45,6 +46,10 @@ export async function authenticate(desk: Desk, attempt: Attempt): Promise<Authen
     if (ruling.say === 'proceed') return proceed(desk, login, ruling.asked, ruling.password)
     failed(desk, login, ruling.reason, ruling.by)
     await giveBack(desk, login, 'free')
+    if (ruling.reason === 'code-missing' || ruling.reason === 'code-wrong') {
+      // Only handed over here: what is done with it is done after the answer, and never waited for.
+      desk.exposure.tried(login, ruling.reason, attempt.secret)
+    }
     return ruling.say === 'trouble' ? { say: 'trouble' } : { say: 'refuse', holdMs: holdMs(desk, login) }
   } catch (error) {
     return await broke(desk, login, error)
@@ -100,7 +105,7 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
       desk.clock.monotonic(),
     )
   ) {
-    return refuse('stale-repeat')
+    return refuse(finding.say === 'app-password' ? 'app-password-stale' : 'stale-repeat')
   }
   const good = await byFactor(desk, login, { typed, marks, backend, enrolment, password: finding.password }, finding)
   return 'say' in good ? good : await ask(desk, login, good)
@@ -129,6 +134,7 @@ async function byFactor(
     const { device, mac } = finding.trusted
     return { ...base, factor: 'trusted-device', by: { is: 'repeat', device, mac } }
   }
+  if (finding.say === 'app-password') return { ...base, factor: 'app-password', by: finding.by }
   return await byCode(desk, login, base, finding.code)
 }
 
@@ -175,7 +181,8 @@ async function ask(desk: Desk, login: Login, good: Good): Promise<Ruling> {
   login.place = await desk.places.take(backend.name, backend.max_sessions, login.gone.signal)
   if (login.place === null) return trouble('backend-busy')
   const key = refusedKey(desk, typed.user, backend, password)
-  if (desk.refused.holds(key, backend.remember_refused, desk.clock.monotonic())) return refuse('stale-repeat')
+  if (desk.refused.holds(key, backend.remember_refused, desk.clock.monotonic()))
+    return refuse(by.is === 'app-password' ? 'app-password-stale' : 'stale-repeat')
   const bareMac = desk.keys.mac('bare', typed.user, password)
   const asked = {
     token: null,
@@ -187,6 +194,7 @@ async function ask(desk: Desk, login: Login, good: Good): Promise<Ruling> {
     marks,
     bareMac,
     refusedKey: key,
+    fresh: by.is === 'code' ? new Secret(Buffer.from(password)) : null,
     at: 0,
   }
   return { say: 'proceed', asked, password }

@@ -1,11 +1,14 @@
 /** What the judgement of logins works with, and the state of each login between its steps. */
 import { createClaims, type Claims, type HeldClaim } from './claims.ts'
+import { createExposure, type Exposure } from './exposure.ts'
 import { createHolds, type Holds } from './hold.ts'
 import { createPlaces, type Place, type Places } from './places.ts'
 import { createRefused, type Refused } from './refused.ts'
 import { createSecondFactor, type Marks, type SecondFactor } from './second-factor.ts'
 import type { AuditEvent, ConnectionFacts, Factor, LoginFailure, RuleAt } from '../audit/events.ts'
 import type { Clock } from '../base/clock.ts'
+import type { PasswordHasher } from '../factors/password-hash.ts'
+import type { Secret } from '../base/secret.ts'
 import type { Keyring } from '../state/secrets.ts'
 import type { Proof, Store, Trusted } from '../state/store.ts'
 import type { BackendPolicy, LoginPolicy } from './login-policy.ts'
@@ -17,6 +20,9 @@ export type JudgeContext = {
   /** The policies in force. A login goes by those it began with. */
   policy(): LoginPolicy
   emit(event: AuditEvent): void
+  hasher: PasswordHasher
+  /** A password was not looked at for `password-exposed`, or not kept for it: too many wait. */
+  skipped(): void
   /** Resolves when all that was emitted so far is on disk; rejects when it cannot be. */
   durable(): Promise<void>
   /** A session is open from here on: called right before its `session-opened` is emitted, and before `welcome`. */
@@ -38,7 +44,7 @@ export type Attempt = {
   secret: Buffer
 }
 
-/** What was judged good and handed to the front; holds no password. `token` is null once it was used. */
+/** What was judged good and handed to the front. `token` is null once it was used. */
 export type Asked = {
   token: string | null
   user: string
@@ -51,6 +57,8 @@ export type Asked = {
   bareMac: Buffer
   /** See {@link Refused}. */
   refusedKey: string
+  /** With a fresh code: the password, for what is to be kept of it when it is proven. Null from then on. */
+  fresh: Secret | null
   /** On the monotonic clock. */
   at: number
 }
@@ -82,6 +90,7 @@ export type Desk = JudgeContext & {
   refused: Refused
   holds: Holds
   secondFactor: SecondFactor
+  exposure: Exposure
 }
 
 /** Gives a desk with nothing on it. */
@@ -94,6 +103,7 @@ export function createDesk(context: JudgeContext): Desk {
     refused: createRefused(),
     holds: createHolds(),
     secondFactor: createSecondFactor(context.keys),
+    exposure: createExposure(context),
   }
 }
 
@@ -117,7 +127,7 @@ export async function giveBack(desk: Desk, login: Login, how: 'burn' | 'free'): 
 /** Ends a login that did not get in: the connection may try again, and the audit hears of it, once. */
 export function failed(desk: Desk, login: Login, reason: LoginFailure, by?: RuleAt): void {
   if (desk.logins.get(login.session) === login) desk.logins.delete(login.session)
-  if (login.asked !== null) login.asked.token = null
+  if (login.asked !== null) Object.assign(login.asked, { token: null, fresh: null })
   if (login.told) return
   login.told = true
   const { connection, user } = login

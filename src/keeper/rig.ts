@@ -6,6 +6,7 @@ import { systemClock } from '../base/clock.ts'
 import { KNOWN_FOR_MS } from '../base/gate-limits.ts'
 import { PER_ADDRESS_SHARE } from '../base/limits.ts'
 import { createLog, type Log } from '../base/log.ts'
+import { argon2id } from '../factors/password-hash.ts'
 import type { GateData, Pass } from '../gate/verdict.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
 import { createAdmission, type Admission } from './admission.ts'
@@ -158,6 +159,10 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
     policy: () => rig().force.current().login,
     emit,
     durable: () => journal.durable(),
+    hasher: argon2id,
+    skipped: () => {
+      rig().metrics.passwordCheckSkipped()
+    },
     fenced: (ip) => rig().lateGate.fenced(ip),
     opened: (id, { user, backend }) => {
       const ip = rig().sessions.loggedIn(id, user, backend)

@@ -3,13 +3,15 @@
  * changed here. The same work is done for a user who does not exist, so that time and code path do not tell.
  */
 import { readCandidate, type Candidate } from '../factors/candidate.ts'
+import { findAppPassword, openAppPassword, type FoundAppPassword } from '../factors/kept-app-password.ts'
 import { RECOVERY_CODES } from '../factors/recovery.ts'
 import { sameBytes } from '../factors/same-bytes.ts'
 import { matchingStep, makeSeed } from '../factors/totp.ts'
 import { findTrust, identifyDevice, type Device, type TrustFinding } from '../factors/trusted-device.ts'
+import { never } from '../base/never.ts'
 import type { LoginFailure } from '../audit/events.ts'
 import type { Keyring } from '../state/secrets.ts'
-import type { CodeId, Dossier, RecoveryCode, Trusted, User } from '../state/store.ts'
+import type { ByAppPassword, CodeId, Dossier, RecoveryCode, Trusted, User } from '../state/store.ts'
 import type { LoginPolicy } from './login-policy.ts'
 
 /** What the judgement needs. `user` is canonical, or empty for a name that is none. */
@@ -23,6 +25,7 @@ export type Finding =
   | { say: 'password'; password: Buffer }
   | { say: 'repeat'; password: Buffer; trusted: Trusted }
   | { say: 'code'; password: Buffer; code: CodeId }
+  | { say: 'app-password'; password: Buffer; by: ByAppPassword }
 
 /** What policy asks of a user from an address. `either`: a right code or repeat counts, all else is the bare password. */
 type Demand = 'frozen' | 'unknown' | 'password' | 'either' | 'code'
@@ -74,6 +77,25 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
     return { candidate, trust, code, id: row === undefined ? null : { of: 'recovery', number: row.slot } }
   }
 
+  function byAppPassword(user: string, found: FoundAppPassword, policy: LoginPolicy): Finding {
+    if (!policy.second_factor.methods.includes('app_password')) return { say: 'refuse', reason: 'rule' }
+    switch (found.at) {
+      case 'expired':
+        return { say: 'refuse', reason: 'app-password-expired' }
+      case 'elsewhere':
+        return { say: 'refuse', reason: 'app-password-network' }
+      case 'pending':
+        return { say: 'refuse', reason: 'app-password-pending' }
+      case 'good': {
+        const { id, name, sealedAt, learnt } = found.row
+        const password = openAppPassword(keys, user, found)
+        return { say: 'app-password', password, by: { is: 'app-password', id, name, sealedAt, learnt } }
+      }
+      default:
+        return never(found.at)
+    }
+  }
+
   return {
     mark(typed, policy) {
       return {
@@ -84,9 +106,13 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
     },
     judge(typed, marks, dossier, policy, now) {
       const found = evidence(typed, marks, dossier, policy, now)
+      const app = findAppPassword(keys, typed, dossier.appPasswords, now)
       const demand = demandOf(policy, dossier.user, typed.ip, now)
       if (demand === 'frozen') return { say: 'refuse', reason: 'frozen' }
-      if (demand === 'unknown') return { say: 'refuse', reason: 'unknown-user' }
+      // First of all readings, and the only one when it is one: it must never go to the old server as a password.
+      if (app !== null) return byAppPassword(typed.user, app, policy)
+      if (demand === 'unknown')
+        return { say: 'refuse', reason: dossier.appPasswords.length > 0 ? 'app-password-wrong' : 'unknown-user' }
       if (demand === 'password') return { say: 'password', password: Buffer.from(typed.secret) }
       // Without the method, what it left behind (trust, recovery codes) counts no longer either.
       if (!policy.second_factor.methods.includes('totp')) return orPassword(demand, typed, 'rule')

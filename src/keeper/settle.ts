@@ -2,9 +2,11 @@
 import { timingSafeEqual } from 'node:crypto'
 import { ATTEMPT_MAX_MS } from '../base/limits.ts'
 import { never } from '../base/never.ts'
+import { sealAnew } from '../factors/kept-app-password.ts'
 import { trustFor } from '../factors/trusted-device.ts'
 import { broke, failed, giveBack, holdMs, type Asked, type Desk, type Login } from './desk.ts'
 import type { LoginFailure } from '../audit/events.ts'
+import type { Secret } from '../base/secret.ts'
 import type { Proof, Trusted } from '../state/store.ts'
 import type { Outcome, SettleAnswer } from './messages.ts'
 
@@ -28,7 +30,7 @@ export async function settle(desk: Desk, session: string, token: string, outcome
       case 'refuted':
         desk.refused.remember(asked.refusedKey, desk.clock.monotonic())
         desk.holds.measured(asked.backend.name, desk.clock.monotonic() - asked.at)
-        await end(desk, login, 'burn', 'password-wrong')
+        await refute(desk, login, asked)
         return { say: 'refuse', holdMs: holdMs(desk, login) }
       case 'busy':
         await end(desk, login, 'free', 'backend-busy')
@@ -51,6 +53,15 @@ function spend(asked: Asked, token: string): boolean {
   return true
 }
 
+/** Nobody guessed who came with an app password: what it holds is another password than the old server's by now. */
+async function refute(desk: Desk, login: Login, { user, by }: Asked): Promise<void> {
+  if (by.is !== 'app-password') return void (await end(desk, login, 'burn', 'password-wrong'))
+  await end(desk, login, 'burn', 'app-password-stale')
+  const { connection } = login
+  if (await desk.store.staleAppPassword(user, by, desk.clock.now()))
+    desk.emit({ stream: 'auth', action: 'app-password-stale', connection, user, name: by.name })
+}
+
 async function end(desk: Desk, login: Login, how: 'burn' | 'free', reason: LoginFailure): Promise<{ say: 'trouble' }> {
   failed(desk, login, reason)
   await giveBack(desk, login, how)
@@ -58,12 +69,14 @@ async function end(desk: Desk, login: Login, how: 'burn' | 'free', reason: Login
 }
 
 async function welcome(desk: Desk, login: Login, asked: Asked): Promise<SettleAnswer> {
-  const trust = trustOf(desk, login, asked)
-  const recorded = await record(desk, login, asked, trust)
+  const { fresh } = asked
+  asked.fresh = null
+  const recorded = await record(desk, login, asked, fresh)
   // Gone while the store wrote: the audit has heard of it, and nobody is there to be let in.
   if (login.gone.signal.aborted) return { say: 'trouble' }
   if (recorded.say === 'void') return await end(desk, login, 'free', 'aborted')
   tell(desk, login, asked, recorded.deviceIsNew)
+  if (fresh !== null) desk.exposure.proven(asked.user, asked.enrolment, fresh)
   try {
     await desk.durable()
   } catch (error) {
@@ -78,7 +91,7 @@ function trustOf(desk: Desk, login: Login, { by, marks: { mac, device }, bareMac
   return by.is === 'code' ? trustFor(device, { mac, bareMac }, login.policy.trusted_device, desk.clock.now()) : null
 }
 
-async function record(desk: Desk, login: Login, asked: Asked, trust: Trusted | null) {
+async function record(desk: Desk, login: Login, asked: Asked, fresh: Secret | null) {
   const { user, enrolment, by, factor, marks } = asked
   const { ip, listener } = login.connection
   const at = desk.clock.now()
@@ -86,7 +99,8 @@ async function record(desk: Desk, login: Login, asked: Asked, trust: Trusted | n
     user,
     enrolment,
     by,
-    trust,
+    trust: trustOf(desk, login, asked),
+    resealed: fresh === null ? [] : sealAnew(desk.keys, user, (await desk.store.dossier(user)).appPasswords, fresh),
     login: { at, ip, factor, listener },
     network: marks.device.network,
   }
@@ -110,6 +124,7 @@ function tell(
   desk.opened(session, { user, backend })
   if (deviceIsNew) desk.emit({ stream: 'auth', action: 'device-trusted', connection, user, device })
   const named = by.is === 'password' ? {} : { device }
-  desk.emit({ stream: 'auth', action: 'login-succeeded', connection, user, factor, backend, ...named })
+  const app = by.is === 'app-password' ? { appPassword: by.name } : {}
+  desk.emit({ stream: 'auth', action: 'login-succeeded', connection, user, factor, backend, ...named, ...app })
   desk.emit({ stream: 'session', action: 'session-opened', connection, user, backend })
 }

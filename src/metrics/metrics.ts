@@ -31,6 +31,8 @@ export type Metrics = {
   /** From `authenticate` to `settle`; the old server's share of it. */
   login(ms: number): void
   backendLogin(ms: number): void
+  /** A password was not looked at for `password-exposed`. */
+  passwordCheckSkipped(): void
   /** Gives the exposition text and its content type. */
   scrape(): Promise<{ type: string; text: string }>
 }
@@ -46,6 +48,7 @@ export function createMetrics(readings: Readings): Metrics {
   const timers = histograms(registry)
   const carried = counter(registry, 'postern_relay_bytes_total', 'POP3 octets carried after login', ['direction'])
   const messages = counter(registry, 'postern_messages_total', 'Messages retrieved and deleted', ['action'])
+  const skipped = counter(registry, 'postern_password_checks_skipped_total', 'Not looked at for password-exposed', [])
   gauges(registry, readings)
   processMetrics(registry)
   return {
@@ -66,6 +69,9 @@ export function createMetrics(readings: Readings): Metrics {
     },
     backendLogin: (ms) => {
       timers.backendLogin.observe(ms / 1000)
+    },
+    passwordCheckSkipped: () => {
+      skipped.inc()
     },
     scrape: async () => ({ type: registry.contentType, text: await registry.metrics() }),
   }

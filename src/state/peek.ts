@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { text, whole } from './rows.ts'
 import { asStateFault } from './sqlite-fault.ts'
 import { preparePasses } from './sqlite-passes.ts'
+import { isCurrent } from './sqlite-schema.ts'
 import { prepareUsers } from './sqlite-users.ts'
 import type { PassRow, User } from './store.ts'
 
@@ -14,7 +15,7 @@ export type Peeked = { passes: PassRow[]; user: User | null; trusted: PeekedTrus
 
 /**
  * Needs the state folder and a canonical name, or null when nobody is asked about. Gives null where no store is yet, or one of
- * an older version, which the server has not opened since. Throws StateFault when it cannot be read.
+ * another version, which the server has not opened since. Throws StateFault when it cannot be read.
  */
 export function peek(stateFolder: string, name: string | null): Peeked | null {
   const path = join(stateFolder, 'postern.sqlite')
@@ -22,8 +23,7 @@ export function peek(stateFolder: string, name: string | null): Peeked | null {
   let db: DatabaseSync | undefined
   try {
     db = new DatabaseSync(path, { readOnly: true })
-    const table = db.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'passes'`).get()
-    if (table === undefined) return null
+    if (!isCurrent(db)) return null
     const passes = preparePasses(db).all()
     if (name === null) return { passes, user: null, trusted: [] }
     const rows = db.prepare('SELECT network, fingerprint, since, last_used, expires FROM trusted WHERE user = ?')

@@ -10,6 +10,7 @@ import {
 } from '../base/limits.ts'
 import { blob, blobOrNull, text, whole, type Row } from './rows.ts'
 import type { Factor } from '../audit/events.ts'
+import type { AppPasswords } from './sqlite-app-passwords.ts'
 import type { Claims } from './sqlite-claims.ts'
 import type { Login, Proof, ProofAnswer, Trusted } from './store.ts'
 
@@ -20,8 +21,8 @@ export type Logins = {
   provenSince(at: number): { ip: string; at: number }[]
 }
 
-/** Needs a migrated database, and the claims in it. */
-export function prepareLogins(db: DatabaseSync, claims: Claims): Logins {
+/** Needs a migrated database, and the claims and app passwords in it. */
+export function prepareLogins(db: DatabaseSync, claims: Claims, appPasswords: AppPasswords): Logins {
   const user = db.prepare('SELECT enrolment, frozen_at FROM users WHERE name = ?')
   const trusted = db.prepare('SELECT * FROM trusted WHERE user = ? ORDER BY last_used DESC')
   const last = db.prepare('SELECT at, ip, factor, listener FROM logins WHERE user = ? ORDER BY id DESC LIMIT ?')
@@ -38,6 +39,9 @@ export function prepareLogins(db: DatabaseSync, claims: Claims): Logins {
     if (proof.by.is === 'code' && !claims.prove(proof.by.claim, at)) return { say: 'void' }
     if (proof.by.is === 'repeat' && refresh.run(at, proof.user, proof.by.device, proof.by.mac).changes !== 1)
       return { say: 'void' }
+    if (proof.by.is === 'app-password' && !appPasswords.use(proof.user, proof.by, proof.network, at))
+      return { say: 'void' }
+    appPasswords.reseal(proof.user, proof.resealed ?? [], at)
     const deviceIsNew = proof.trust !== null && keep.trust(proof.user, proof.trust, at)
     keep.login(proof.user, proof.login)
     keep.network(proof.user, proof.network, at)

@@ -1,6 +1,8 @@
 /** The tables, and how an older store becomes one of today. */
 import type { DatabaseSync } from 'node:sqlite'
 import { StateFault } from './fault.ts'
+import { APP_PASSWORD_TABLES } from './sqlite-app-passwords.ts'
+import { PASSWORD_HASH_TABLES } from './sqlite-password-hashes.ts'
 
 /**
  * One entry a version; never changed once released, only followed by another.
@@ -40,7 +42,16 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE passes (network TEXT PRIMARY KEY, until INTEGER NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  APP_PASSWORD_TABLES,
+  PASSWORD_HASH_TABLES,
 ]
+
+/** Tells whether a store is of today's version: what reads it without the lock must not change it. */
+export function isCurrent(db: DatabaseSync): boolean {
+  const table = db.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'`).get()
+  if (table === undefined) return false
+  return Number(db.prepare('SELECT max(version) AS version FROM migrations').get()?.['version']) === MIGRATIONS.length
+}
 
 /**
  * Brings a store to today's version, each step in a transaction of its own. `at` goes into the migration table.

@@ -1,5 +1,6 @@
 /** Who is enrolled. The changing ones are called within a transaction of the writer. */
 import type { DatabaseSync } from 'node:sqlite'
+import { prepareAppPasswords, type AppPasswords } from './sqlite-app-passwords.ts'
 import { blob, blobOrNull, text, textOrNull, whole, wholeOrNull, type Row } from './rows.ts'
 import {
   USER_STATES,
@@ -24,10 +25,10 @@ export type Users = {
 /** A freeze hides what lies under it, and lifting it brings that back. */
 const STATE = `CASE WHEN frozen_at IS NOT NULL THEN 'frozen' WHEN seed IS NULL THEN 'none'
   WHEN first_used IS NULL THEN 'pending' ELSE 'enrolled' END AS state`
-const OF_USERS = ['claims', 'trusted', 'recovery', 'logins', 'networks']
+const OF_USERS = ['claims', 'trusted', 'recovery', 'logins', 'networks', 'app_passwords', 'password_hashes']
 
 /** Needs a migrated database. */
-export function prepareUsers(db: DatabaseSync): Users {
+export function prepareUsers(db: DatabaseSync, appPasswords = prepareAppPasswords(db)): Users {
   const find = db.prepare(`SELECT name, enrolment, seed, enrolled_at, first_used, ${STATE} FROM users WHERE name = ?`)
   const recovery = db.prepare('SELECT slot, mac, used_at FROM recovery WHERE user = ? ORDER BY slot')
   const all = db.prepare(
@@ -45,13 +46,13 @@ export function prepareUsers(db: DatabaseSync): Users {
       const found = new Map(count.all().map((row) => [text(row, 'state'), whole(row, 'number')]))
       return Object.fromEntries(USER_STATES.map((state) => [state, found.get(state) ?? 0])) as Record<UserState, number>
     },
-    enroll: prepareEnroll(db),
+    enroll: prepareEnroll(db, appPasswords),
     remove: prepareRemove(db),
     freeze: prepareFreeze(db),
   }
 }
 
-function prepareEnroll(db: DatabaseSync): Users['enroll'] {
+function prepareEnroll(db: DatabaseSync, appPasswords: AppPasswords): Users['enroll'] {
   const seedOf = db.prepare('SELECT seed FROM users WHERE name = ?')
   const devices = db.prepare('SELECT DISTINCT device FROM trusted WHERE user = ? AND expires > ? ORDER BY device')
   const ends = ['claims', 'trusted', 'recovery'].map((table) => db.prepare(`DELETE FROM ${table} WHERE user = ?`))
@@ -69,7 +70,7 @@ function prepareEnroll(db: DatabaseSync): Users['enroll'] {
     for (const end of ends) end.run(user)
     put.run(user, enrolment, sealedSeed, at)
     for (const [slot, mac] of recovery.entries()) putRecovery.run(user, slot, mac)
-    return { say: 'enrolled', replaced, ended }
+    return { say: 'enrolled', replaced, ended, revoked: replaced ? appPasswords.revokeAll(user) : [] }
   }
 }
 

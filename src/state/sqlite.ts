@@ -8,10 +8,12 @@ import { StateFault } from './fault.ts'
 import { privateFile, privateFolder } from './files.ts'
 import { createWriter } from './group-commit.ts'
 import { blob, text } from './rows.ts'
+import { prepareAppPasswords } from './sqlite-app-passwords.ts'
 import { prepareClaims } from './sqlite-claims.ts'
 import { asStateFault } from './sqlite-fault.ts'
 import { prepareLogins } from './sqlite-logins.ts'
 import { preparePasses } from './sqlite-passes.ts'
+import { preparePasswordHashes } from './sqlite-password-hashes.ts'
 import { migrate } from './sqlite-schema.ts'
 import { prepareUsers } from './sqlite-users.ts'
 import type { Keyring } from './secrets.ts'
@@ -70,8 +72,10 @@ function proveKey(db: DatabaseSync, keys: Keyring): void {
 function assemble(db: DatabaseSync): Store {
   const writer = createWriter(db)
   const claims = prepareClaims(db)
-  const logins = prepareLogins(db, claims)
-  const users = prepareUsers(db)
+  const appPasswords = prepareAppPasswords(db)
+  const hashes = preparePasswordHashes(db)
+  const logins = prepareLogins(db, claims, appPasswords)
+  const users = prepareUsers(db, appPasswords)
   const passes = preparePasses(db)
   const beat = db.prepare(
     `INSERT INTO facts (name, value) VALUES ('beat', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
@@ -84,9 +88,19 @@ function assemble(db: DatabaseSync): Store {
       throw asStateFault(error)
     }
   }
+  // Old pages of the log still hold the rows that were removed.
+  const writeOver = () =>
+    read(() => {
+      db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    })
   return {
     dossier: (name) =>
-      read(() => ({ user: users.find(name), trusted: logins.trusted(name), recovery: users.recovery(name) })),
+      read(() => ({
+        user: users.find(name),
+        trusted: logins.trusted(name),
+        recovery: users.recovery(name),
+        appPasswords: appPasswords.all(name),
+      })),
     claim: (claim, at) => writer.write(() => claims.claim(claim, at)),
     burn: (claim) => writer.write(() => claims.burn(claim)),
     free: (claim) => writer.write(() => claims.free(claim)),
@@ -94,10 +108,7 @@ function assemble(db: DatabaseSync): Store {
     enroll: (enrolment) => writer.write(() => users.enroll(enrolment)),
     async remove(name) {
       const removed = await writer.write(() => users.remove(name))
-      // Old pages of the log still hold the rows; this writes them over.
-      await read(() => {
-        db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-      })
+      await writeOver()
       return removed
     },
     freeze: (name, frozen) => writer.write(() => users.freeze(name, frozen)),
@@ -109,6 +120,15 @@ function assemble(db: DatabaseSync): Store {
     passes: () => read(passes.all),
     givePass: (pass, now, most) => writer.write(() => passes.give(pass, now, most)),
     endPass: (network) => writer.write(() => passes.end(network)),
+    addAppPassword: (user, row, most) => writer.write(() => appPasswords.add(user, row, most)),
+    async revokeAppPassword(user, name) {
+      const revoked = await writer.write(() => appPasswords.revoke(user, name))
+      await writeOver()
+      return revoked
+    },
+    staleAppPassword: (user, by, at) => writer.write(() => appPasswords.markStale(user, by, at)),
+    keepPasswordHash: (user, enrolment, sealed) => writer.write(() => hashes.keep(user, enrolment, sealed)),
+    exposure: (user, network) => read(() => hashes.exposure(user, network)),
     close() {
       if (!db.isOpen) return
       writer.close()

@@ -36,8 +36,30 @@ export type Trusted = {
 
 export type RecoveryCode = { slot: number; mac: Buffer; usedAt: number | null }
 
+/** An app password. Its letters are nowhere; `lookup`, `sealedPublic` and `sealed` are made by factors/kept-app-password.ts. */
+export type AppPassword = {
+  id: string
+  name: string
+  lookup: Buffer
+  sealedPublic: Buffer
+  /** The mailbox password; null as long as it is pending. `sealedAt` names this very sealing. */
+  sealed: Buffer | null
+  sealedAt: number | null
+  /** `any`, `learn`, or networks in canonical form with commas between. */
+  networks: string
+  /** With `learn`: the network of its first proven use. */
+  learnt: string | null
+  createdAt: number
+  expires: number | null
+  lastUsed: number | null
+  /** Since when the old server refuses what is sealed. */
+  staleSince: number | null
+}
+
+export type Resealed = { id: string; sealed: Buffer }
+
 /** All that a judgement needs of one user. */
-export type Dossier = { user: User | null; trusted: Trusted[]; recovery: RecoveryCode[] }
+export type Dossier = { user: User | null; trusted: Trusted[]; recovery: RecoveryCode[]; appPasswords: AppPassword[] }
 
 /** Which code: the step of a TOTP code (RFC 6238), or the slot of a recovery code. */
 export type CodeId = { of: 'totp' | 'recovery'; number: number }
@@ -54,12 +76,23 @@ export type ClaimAnswer = 'claimed' | 'proven' | 'burnt' | 'replayed' | 'void'
 
 export type Login = { at: number; ip: string; factor: Factor; listener: string }
 
+/** Which app password, and what of it the judgement went by. */
+export type ByAppPassword = {
+  is: 'app-password'
+  id: string
+  name: string
+  sealedAt: number | null
+  learnt: string | null
+}
+
 /** What the old server has proven, and what is to be kept of it. */
 export type Proof = {
   user: string
   /** The enrolment the judgement was made under; null for a user without one. */
   enrolment: string | null
-  by: { is: 'code'; claim: Claim } | { is: 'repeat'; device: string; mac: Buffer } | { is: 'password' }
+  by: { is: 'code'; claim: Claim } | { is: 'repeat'; device: string; mac: Buffer } | ByAppPassword | { is: 'password' }
+  /** The mailbox password sealed anew for the user's app passwords. */
+  resealed?: Resealed[]
   trust: Trusted | null
   login: Login
   network: string
@@ -78,8 +111,9 @@ export type NewEnrolment = {
   replace: boolean
 }
 
-/** `ended`: devices whose trust went with the old enrolment. */
-export type EnrolAnswer = { say: 'enrolled'; replaced: boolean; ended: string[] } | { say: 'exists' }
+/** `ended`: devices whose trust went with the old enrolment; `revoked`: names of app passwords that did. */
+export type EnrolAnswer =
+  { say: 'enrolled'; replaced: boolean; ended: string[]; revoked: string[] } | { say: 'exists' }
 
 export type UserRow = { name: string; state: UserState; enrolledAt: number | null; lastLogin: number | null }
 
@@ -118,6 +152,16 @@ export type Store = {
   givePass(pass: PassRow, now: number, most: number): Promise<boolean>
   /** Gives whether there was one. */
   endPass(network: string): Promise<boolean>
+  /** Makes the user known as well. `exists`: one of that name; `full`: the user has `most` already. */
+  addAppPassword(user: string, row: AppPassword, most: number): Promise<'added' | 'exists' | 'full'>
+  /** Gives whether there was one of that name. */
+  revokeAppPassword(user: string, name: string): Promise<boolean>
+  /** The old server refused what was sealed. Gives whether that is new: false also when it was sealed anew meanwhile. */
+  staleAppPassword(user: string, by: ByAppPassword, at: number): Promise<boolean>
+  /** Keeps the hash of the last proven password. Does nothing when the enrolment it was proven under is gone. */
+  keepPasswordHash(user: string, enrolment: string, sealedHash: Buffer): Promise<void>
+  /** The hash, if there is one; and whether the user was proven from that network. */
+  exposure(user: string, network: string): Promise<{ sealedHash: Buffer | null; known: boolean }>
   /** Writes what is queued and lets go. */
   close(): void
 }

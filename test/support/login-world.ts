@@ -1,8 +1,9 @@
 /** A keeper's judgement with everything around it: a real store in a folder of its own, a clock that tests turn, an audit that is a list. */
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Secret } from '../../src/base/secret.ts'
+import { reveal, Secret } from '../../src/base/secret.ts'
 import { codeOf, stepAt } from '../../src/factors/totp.ts'
 import { createJudge, type Judge } from '../../src/keeper/judge.ts'
 import { enrollUser, type Enrolment, type UsersContext } from '../../src/keeper/users.ts'
@@ -64,6 +65,8 @@ export type World = {
   opened: string[]
   breaches: string[]
   broken: unknown[]
+  /** Password checks that found no place. */
+  skipped: number
   policy: LoginPolicy
   users: UsersContext
   /** The code of this moment, or of so many steps away. */
@@ -82,6 +85,13 @@ export type World = {
   /** What the old server was asked, in order: `user/password`. */
   asked: string[]
   end(): void
+}
+
+/** argon2id takes 50 ms: what depends on it being slow has a test of its own. */
+const quickHasher: JudgeContext['hasher'] = {
+  hash: (password) => Promise.resolve(new Secret(createHash('sha256').update(reveal(password)).digest())),
+  verify: (password, hashed) =>
+    Promise.resolve(createHash('sha256').update(reveal(password)).digest().equals(reveal(hashed))),
 }
 
 export type Tried = { session: string; answer: AuthenticateAnswer }
@@ -108,6 +118,8 @@ export function createWorld(
       policy: () => world.policy,
       emit: (event) => world.events.push(event),
       durable: () => Promise.resolve(),
+      hasher: quickHasher,
+      skipped: () => void (world.skipped += 1),
       opened: (session) => world.opened.push(session),
       fenced: () => null,
       broken: (error) => world.broken.push(error),
@@ -123,6 +135,7 @@ export function createWorld(
     opened: [],
     breaches: [],
     broken: [],
+    skipped: 0,
     asked: [],
     policy,
     ...({} as { store: Store; judge: Judge; users: UsersContext }),
