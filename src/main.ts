@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { Refusal } from './base/refusal.ts'
 import { version } from './base/version.ts'
 import { allow } from './cli/allow.ts'
+import { appPasswordAdd, appPasswordList, appPasswordRevoke } from './cli/app-password.ts'
 import { check } from './cli/check.ts'
 import { explain } from './cli/explain.ts'
 import { reload, status } from './cli/running.ts'
@@ -12,7 +13,7 @@ import { demo } from './demo/demo.ts'
 
 type Run<Args extends unknown[]> = (...args: Args) => Promise<number>
 type Ends = <Args extends unknown[]>(run: Run<Args>) => (...args: Args) => Promise<void>
-type MakeCommand = (spec: string, about: string) => Command
+type MakeCommand = (spec: string, about: string, parent?: Command) => Command
 
 /**
  * Runs one command. Needs the words behind the program's name; gives the exit code: 0 done, 1 the thing asked about is
@@ -65,7 +66,7 @@ function program(ends: Ends): Command {
   gateCommands(command, ends)
   const user = root.command('user').description('the users and their second factors')
   command('enroll <user>', 'make a TOTP secret and recovery codes; they are shown once', user)
-    .option('--replace', 'end what the user has now: secret, devices, recovery codes')
+    .option('--replace', 'end what the user has now: secret, devices, recovery codes, app passwords')
     .option('--json', 'as JSON')
     .action(ends(userEnroll))
   command('list', 'all users', user)
@@ -77,7 +78,21 @@ function program(ends: Ends): Command {
     .option('--json', 'as JSON')
     .action(ends(userShow))
   command('remove <user>', 'remove every trace of a user outside the audit', user).action(ends(userRemove))
+  appPasswordCommands(command, ends, root)
   return root
+}
+
+function appPasswordCommands(command: MakeCommand, ends: Ends, root: Command): void {
+  const group = root.command('app-password').description('passwords for programs that cannot ask for a code')
+  command('add <user>', 'make one; it is shown once. Asks for the mailbox password', group)
+    .requiredOption('--name <name>', 'what it is for, such as scanner')
+    .requiredOption('--networks <list>', 'networks it works from, with commas; learn: that of its first use; any')
+    .option('--expires <time>', 'how long it works, such as 180d; for good without it')
+    .option('--pending', 'without the mailbox password: it works after the next login with a code')
+    .option('--json', 'as JSON')
+    .action(ends(appPasswordAdd))
+  command('list <user>', 'the app passwords of a user', group).option('--json', 'as JSON').action(ends(appPasswordList))
+  command('revoke <user> <name>', 'end one', group).action(ends(appPasswordRevoke))
 }
 
 function gateCommands(command: MakeCommand, ends: Ends): void {

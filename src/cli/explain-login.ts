@@ -1,5 +1,6 @@
 /** What a login would need: the facts of `explain IP --user U`. */
 import { type Address, networkOf } from '../base/ip.ts'
+import { stateFrom } from '../factors/kept-app-password.ts'
 import { exceptionFor } from '../keeper/exceptions.ts'
 import { backendFor, canonicalName } from '../keeper/identity.ts'
 import { loginPolicyOf } from '../keeper/in-force.ts'
@@ -38,8 +39,35 @@ export function explainLogin(policies: Policies, question: LoginQuestion): Login
     return { user: name ?? user, allowed: false, facts, needs: `nothing helps: ${bar ?? ''}` }
   }
   const trust = trustWords(policies, question)
+  const demand = demandOf(policy, store?.user ?? null, question.address.text, at)
+  const apps = demand === 'frozen' ? [] : appPasswordsAt(policy, question)
   facts.push(`state ${store?.user?.state ?? 'none'}`, ...(trust === null ? [] : [trust]))
-  return { user: name, facts, ...wordsFor(demandOf(policy, store?.user ?? null, question.address.text, at)) }
+  facts.push(...apps.map((app) => `app password '${app.name}': ${APP_WORDS[app.at]}`))
+  return {
+    user: name,
+    facts,
+    ...withApp(
+      wordsFor(demand, policy),
+      apps.some(({ at }) => at === 'good'),
+    ),
+  }
+}
+
+const APP_WORDS: Record<ReturnType<typeof stateFrom>, string> = {
+  good: 'works from there',
+  elsewhere: 'does not work from this network',
+  pending: 'works after the next login with a code',
+  expired: 'has expired',
+}
+
+function appPasswordsAt({ second_factor: { methods } }: LoginPolicy, { store, address, at }: LoginQuestion) {
+  if (!methods.includes('app_password')) return []
+  return (store?.appPasswords ?? []).map((row) => ({ name: row.name, at: stateFrom(row, address.text, at) }))
+}
+
+function withApp(words: { allowed: boolean; needs: string }, works: boolean): { allowed: boolean; needs: string } {
+  if (!works) return words
+  return { allowed: true, needs: words.allowed ? `${words.needs}; or an app password` : 'an app password' }
 }
 
 function noName({ roster }: Policies): string {
@@ -60,7 +88,10 @@ function barOf(policy: LoginPolicy, name: string, { gate, at }: LoginQuestion, f
   return null
 }
 
-function wordsFor(demand: ReturnType<typeof demandOf>): { allowed: boolean; needs: string } {
+function wordsFor(
+  demand: ReturnType<typeof demandOf>,
+  { second_factor: { methods } }: LoginPolicy,
+): { allowed: boolean; needs: string } {
   switch (demand) {
     case 'frozen':
       return { allowed: false, needs: 'nothing helps: the user is frozen' }
@@ -71,6 +102,7 @@ function wordsFor(demand: ReturnType<typeof demandOf>): { allowed: boolean; need
     case 'either':
       return { allowed: true, needs: 'the password alone, or the password and a code' }
     case 'code':
+      if (!methods.includes('totp')) return { allowed: false, needs: 'nothing helps: codes are not among the methods' }
       return {
         allowed: true,
         needs: 'the password and the code of the moment, or the string that a trusted device used before',

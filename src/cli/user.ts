@@ -1,4 +1,5 @@
 /** `postern user …`: enrolling people, seeing how they stand, removing them. */
+import { appPasswordLine } from './app-password.ts'
 import { encodeCsv } from './csv.ts'
 import { request } from './request.ts'
 import { qrCode } from './qr.ts'
@@ -62,7 +63,8 @@ export async function userShow(user: string, options: Common): Promise<number> {
       `  ${device.id}  ${device.network}  trusted ${when(device.trusted_at)}  last used ${when(device.last_used_at)}`,
     )
   }
-  print(`app passwords  ${detail.app_passwords.length === 0 ? 'none' : detail.app_passwords.join(', ')}`)
+  print(`app passwords  ${detail.app_passwords.length === 0 ? 'none' : ''}`)
+  for (const row of detail.app_passwords) print(`  ${appPasswordLine(row)}`)
   print(`last logins    ${detail.logins.length === 0 ? 'none' : ''}`)
   for (const login of detail.logins) print(`  ${when(login.at)}  ${login.ip}  ${login.factor}  ${login.listener}`)
   return 0

@@ -24,6 +24,9 @@ export type FoundAppPassword = {
 /** What of a row its letters give. */
 export type Lockers = Pick<AppPassword, 'id' | 'lookup' | 'sealedPublic'>
 
+/** What of a row is no secret. */
+export type PlainAppPassword = Pick<AppPassword, 'networks' | 'learnt' | 'expires'> & { isSealed: boolean }
+
 const publicOf = ({ user, id }: Bound) => `${user} ${id} public`
 const boxOf = ({ user, id }: Bound) => `${user} ${id} box`
 
@@ -53,18 +56,20 @@ export function findAppPassword(
   const keyPair = keyPairOf(typed.user, letters)
   const lookup = keys.mac('app-password', typed.user, keyPair.publicHalf)
   const row = rows.filter((one) => sameBytes(one.lookup, lookup)).at(0)
-  return row === undefined ? null : { row, keyPair, at: stateFrom(row, typed.ip, now) }
+  return row === undefined
+    ? null
+    : { row, keyPair, at: stateFrom({ ...row, isSealed: row.sealed !== null }, typed.ip, now) }
 }
 
-/** Networks come before the box: a stolen app password opens nothing from elsewhere. */
-function stateFrom(row: AppPassword, ip: string, now: number): FoundAppPassword['at'] {
+/** Gives how an app password stands from an address. Networks come before the box: a stolen one opens nothing from elsewhere. */
+export function stateFrom(row: PlainAppPassword, ip: string, now: number): FoundAppPassword['at'] {
   if (row.expires !== null && now >= row.expires) return 'expired'
   if (!isFrom(row, ip)) return 'elsewhere'
-  return row.sealed === null ? 'pending' : 'good'
+  return row.isSealed ? 'good' : 'pending'
 }
 
 /** `learn` takes every network as long as none was learnt. */
-function isFrom({ networks, learnt }: AppPassword, ip: string): boolean {
+function isFrom({ networks, learnt }: PlainAppPassword, ip: string): boolean {
   if (networks === 'any') return true
   const address = parseAddress(ip)
   if (address === null) return false

@@ -1,12 +1,23 @@
 /** Operators' commands that work on the state: the same whether the server runs them or a command alone under the lock. */
 import { z } from 'zod'
 import { Refusal } from '../base/refusal.ts'
+import { MAILBOX_PASSWORD_MAX } from '../base/limits.ts'
+import { addAppPassword, listAppPasswords, revokeAppPassword } from './app-passwords.ts'
 import { allowNetwork } from './break-glass.ts'
 import { enrollUser, listUsers, removeUser, showUser, type UsersContext } from './users.ts'
 
 const user = z.object({ user: z.string().min(1).max(1_000) })
 const enrolment = user.extend({ replace: z.boolean() })
 const pass = z.object({ network: z.string().max(100), for: z.string().max(20), reason: z.string().max(1_000) })
+const named = user.extend({ name: z.string().max(1_000) })
+const appPassword = named.extend({
+  networks: z.string().max(4_000),
+  expires: z.string().max(20).nullable(),
+  password: z
+    .string()
+    .max(2 * MAILBOX_PASSWORD_MAX)
+    .nullable(),
+})
 const listing = z.object({ state: z.string().optional() })
 
 /** Runs one command. Throws Refusal for a command or arguments that are unknown, and for what the command refuses. */
@@ -24,6 +35,14 @@ export async function perform(context: UsersContext, command: string, args: Reco
       return showUser(context, read(user, args).user)
     case 'user.remove':
       return removeUser(context, read(user, args).user)
+    case 'app-password.add':
+      return addAppPassword(context, read(appPassword, args))
+    case 'app-password.list':
+      return listAppPasswords(context, read(user, args).user)
+    case 'app-password.revoke': {
+      const { user: whose, name } = read(named, args)
+      return { user: await revokeAppPassword(context, whose, name) }
+    }
     case 'allow':
       return allowNetwork(context, read(pass, args))
     default:

@@ -14,6 +14,7 @@ import {
 } from '../base/limits.ts'
 import { reveal, Secret } from '../base/secret.ts'
 import { readCandidate } from '../factors/candidate.ts'
+import { StateFault } from '../state/fault.ts'
 import type { Exposing } from '../audit/events.ts'
 import type { JudgeContext, Login } from './desk.ts'
 
@@ -70,8 +71,9 @@ export function createExposure(context: Context): Exposure {
 
   return {
     proven(user, enrolment, password) {
-      const mark = markOf(user, reveal(password))
-      if (enrolment === null || hashed.get(user) === mark) return
+      if (enrolment === null) return
+      const mark = markOf(user, enrolment, reveal(password))
+      if (hashed.get(user) === mark) return
       pool.add({ network: '', run: () => keep(user, enrolment, password, mark) })
     },
     tried(login, reason, secret) {
@@ -102,7 +104,9 @@ function createPool({ clock, skipped, broken }: Context) {
   async function work(): Promise<void> {
     for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
       const before = clock.monotonic()
-      await job.run().catch(broken)
+      await job.run().catch((error: unknown) => {
+        if (!(error instanceof StateFault && error.kind === 'closed')) broken(error)
+      })
       await rest((clock.monotonic() - before) * PASSWORD_CHECK_RESTS)
     }
     running = null
@@ -111,7 +115,8 @@ function createPool({ clock, skipped, broken }: Context) {
   return {
     add(job: Job): void {
       const ofNetwork = waiting.filter(({ network }) => network !== '' && network === job.network).length
-      if (waiting.length >= PASSWORD_CHECKS_WAITING_MAX || ofNetwork >= PASSWORD_CHECKS_PER_NETWORK_MAX) return skipped()
+      if (waiting.length >= PASSWORD_CHECKS_WAITING_MAX || ofNetwork >= PASSWORD_CHECKS_PER_NETWORK_MAX)
+        return skipped()
       waiting.push(job)
       // Behind the answer, which leaves in this turn of the loop.
       running ??= new Promise((resolve) => setImmediate(resolve)).then(work)

@@ -1,10 +1,10 @@
 /** What an operator does to users. Each refusal is words for that operator. */
 import { randomBytes } from 'node:crypto'
-import { clean } from '../base/clean.ts'
 import { Refusal } from '../base/refusal.ts'
-import { plainName } from '../base/user-name.ts'
 import { makeRecoveryCodes } from '../factors/recovery.ts'
 import { makeSeed, otpauthUri } from '../factors/totp.ts'
+import { appPasswordRows, type AppPasswordRow } from './app-passwords.ts'
+import { listedName, nameOf, unknownUser } from './named-user.ts'
 import type { IdentityRules } from './identity.ts'
 import type { AuditEvent } from '../audit/events.ts'
 import type { Clock } from '../base/clock.ts'
@@ -38,7 +38,7 @@ export type UserDetail = {
   enrolled_at: number | null
   recovery_codes_left: number
   devices: UserDevice[]
-  app_passwords: string[]
+  app_passwords: AppPasswordRow[]
   logins: Login[]
 }
 
@@ -46,7 +46,7 @@ const DEFAULT_ISSUER = 'Postern'
 
 /**
  * Gives a user a new TOTP secret and ten recovery codes. With `replace` an earlier enrolment ends, and with it devices,
- * codes and logins under way. Throws {@link Refusal} for a name that is none, one outside the roster, and one that is
+ * codes, app passwords and logins under way: who had any of them may be why it is done. Throws {@link Refusal} for a name that is none, one outside the roster, and one that is
  * enrolled already.
  */
 export async function enrollUser(
@@ -55,9 +55,7 @@ export async function enrollUser(
   options: { replace?: boolean; issuer?: string } = {},
 ): Promise<Enrolment> {
   const { store, keys, clock, emit } = context
-  const user = nameOf(context, typed)
-  if (context.rules().roster?.has(user) === false)
-    throw new Refusal(`the roster does not name ${user}: add it there first`)
+  const user = listedName(context, typed)
   const seed = makeSeed()
   const codes = makeRecoveryCodes()
   const answer = await store.enroll({
@@ -73,6 +71,8 @@ export async function enrollUser(
   emit({ stream: 'admin', action: 'user-enrolled', user, replaced: answer.replaced })
   for (const device of answer.ended)
     emit({ stream: 'auth', action: 'device-revoked', user, device, reason: 'enrolled anew' })
+  for (const name of answer.revoked)
+    emit({ stream: 'admin', action: 'app-password-revoked', user, name, reason: 'enrolled anew' })
   return { user, otpauth: otpauthUri(seed, user, options.issuer ?? DEFAULT_ISSUER), recovery_codes: codes }
 }
 
@@ -93,17 +93,17 @@ export async function listUsers({ store, rules }: UsersContext, state?: string):
 /** Gives all that is known of one user but the secrets. Throws {@link Refusal} for a user nobody knows. */
 export async function showUser(context: UsersContext, typed: string): Promise<UserDetail> {
   const user = nameOf(context, typed)
-  const { user: record, trusted, recovery } = await context.store.dossier(user)
+  const { user: record, trusted, recovery, appPasswords } = await context.store.dossier(user)
   const logins = await context.store.logins(user)
   const onRoster = context.rules().roster?.has(user) === true
-  if (record === null && logins.length === 0 && !onRoster) throw unknown(user)
+  if (record === null && logins.length === 0 && !onRoster) throw unknownUser(user)
   return {
     user,
     state: record?.state ?? 'none',
     enrolled_at: record?.enrolledAt ?? null,
     recovery_codes_left: recovery.filter((code) => code.usedAt === null).length,
     devices: devicesOf(trusted),
-    app_passwords: [],
+    app_passwords: appPasswordRows(appPasswords, context.clock.now()),
     logins,
   }
 }
@@ -131,18 +131,7 @@ function devicesOf(trusted: Trusted[]): UserDevice[] {
  */
 export async function removeUser(context: UsersContext, typed: string): Promise<string> {
   const user = nameOf(context, typed)
-  if (!(await context.store.remove(user))) throw unknown(user)
+  if (!(await context.store.remove(user))) throw unknownUser(user)
   context.emit({ stream: 'admin', action: 'user-removed', user })
   return user
-}
-
-function nameOf({ rules }: UsersContext, typed: string): string {
-  const plain = plainName(typed, rules())
-  if (plain === null)
-    throw new Refusal(`${clean(typed)} is no user name: plain signs without spaces, at most one @, at most 254 octets`)
-  return rules().roster?.get(plain) ?? plain
-}
-
-function unknown(user: string): Refusal {
-  return new Refusal(`${user} is not known: \`postern user list\` names everybody`)
 }

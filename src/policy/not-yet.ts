@@ -30,7 +30,7 @@ const ROWS: readonly Row[] = [
   { file: 'login.yaml', at: 'rules', built: [[]] },
 ]
 
-const METHOD = 'totp'
+const METHODS: readonly unknown[] = ['totp', 'app_password']
 
 /** `whole`: the key must not stand there at all. The message is the end of a sentence. */
 export type Missing = { path: Path; whole: boolean; message: string }
@@ -52,8 +52,12 @@ export function notYet(file: PolicyName, data: unknown): Missing[] {
 /** A rule of its own, as it is about what a list lacks. */
 function withoutCodes(data: unknown): Missing[] {
   return placesOf(data, ['second_factor', 'methods'], [])
-    .filter(({ value }) => Array.isArray(value) && value.length > 0 && !value.includes(METHOD))
-    .map(({ path }) => ({ path, whole: false, message: `without ${METHOD} is not in this version yet; add ${METHOD}` }))
+    .filter(({ value }) => Array.isArray(value) && value.length > 0 && !value.some((one) => METHODS.includes(one)))
+    .map(({ path }) => ({
+      path,
+      whole: false,
+      message: `without ${METHODS.join(' or ')} is not in this version yet; add one of them`,
+    }))
 }
 
 function placesOf(value: unknown, keys: readonly string[], path: Path): { path: Path; value: unknown }[] {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { existsSync } from 'node:fs'
 import { text, whole } from './rows.ts'
 import { asStateFault } from './sqlite-fault.ts'
+import { prepareAppPasswords } from './sqlite-app-passwords.ts'
 import { preparePasses } from './sqlite-passes.ts'
 import { isCurrent } from './sqlite-schema.ts'
 import { prepareUsers } from './sqlite-users.ts'
@@ -11,7 +12,13 @@ import type { PassRow, User } from './store.ts'
 
 /** What trusts a device, without what could prove it. Times are ms since 1970. */
 export type PeekedTrust = { network: string; fingerprint: string; since: number; lastUsed: number; expires: number }
-export type Peeked = { passes: PassRow[]; user: User | null; trusted: PeekedTrust[] }
+export type PeekedAppPassword = { name: string; networks: string; learnt: string | null; expires: number | null; isSealed: boolean } // prettier-ignore
+export type Peeked = {
+  passes: PassRow[]
+  user: User | null
+  trusted: PeekedTrust[]
+  appPasswords: PeekedAppPassword[]
+}
 
 /**
  * Needs the state folder and a canonical name, or null when nobody is asked about. Gives null where no store is yet, or one of
@@ -25,7 +32,7 @@ export function peek(stateFolder: string, name: string | null): Peeked | null {
     db = new DatabaseSync(path, { readOnly: true })
     if (!isCurrent(db)) return null
     const passes = preparePasses(db).all()
-    if (name === null) return { passes, user: null, trusted: [] }
+    if (name === null) return { passes, user: null, trusted: [], appPasswords: [] }
     const rows = db.prepare('SELECT network, fingerprint, since, last_used, expires FROM trusted WHERE user = ?')
     const trusted = rows.all(name).map((row) => ({
       network: text(row, 'network'),
@@ -34,7 +41,10 @@ export function peek(stateFolder: string, name: string | null): Peeked | null {
       lastUsed: whole(row, 'last_used'),
       expires: whole(row, 'expires'),
     }))
-    return { passes, user: prepareUsers(db).find(name), trusted }
+    const appPasswords = prepareAppPasswords(db)
+      .all(name)
+      .map(({ sealed, ...row }) => ({ name: row.name, networks: row.networks, learnt: row.learnt, expires: row.expires, isSealed: sealed !== null })) // prettier-ignore
+    return { passes, user: prepareUsers(db).find(name), trusted, appPasswords }
   } catch (error) {
     throw asStateFault(error)
   } finally {

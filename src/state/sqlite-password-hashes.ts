@@ -24,7 +24,10 @@ export function preparePasswordHashes(db: DatabaseSync): PasswordHashes {
     keep: (user, enrolment, sealedHash) => void keep.run(sealedHash, user, enrolment),
     exposure(user, name) {
       const row = find.get(user)
-      return { sealedHash: row === undefined ? null : blob(row, 'sealed'), known: network.get(user, name) !== undefined }
+      return {
+        sealedHash: row === undefined ? null : blob(row, 'sealed'),
+        known: network.get(user, name) !== undefined,
+      }
     },
   }
 }

@@ -112,8 +112,7 @@ export type NewEnrolment = {
 }
 
 /** `ended`: devices whose trust went with the old enrolment; `revoked`: names of app passwords that did. */
-export type EnrolAnswer =
-  { say: 'enrolled'; replaced: boolean; ended: string[]; revoked: string[] } | { say: 'exists' }
+export type EnrolAnswer = { say: 'enrolled'; replaced: boolean; ended: string[]; revoked: string[] } | { say: 'exists' }
 
 export type UserRow = { name: string; state: UserState; enrolledAt: number | null; lastLogin: number | null }
 

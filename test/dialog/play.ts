@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
+import { askServer } from '../../src/keeper/control.ts'
 import { startPostern, until, type Line, type Running } from '../support/running.ts'
 import { openClient, scriptedServer, type Client, type ScriptedServer } from './peers.ts'
 import { bytesOf, type Dialogue, type Numbered } from './script.ts'
@@ -15,6 +16,8 @@ type Stage = Place & {
   settings: Dialogue['settings']
   /** Codes by their distance in steps. */
   codes: Map<number, string>
+  /** App passwords by their names. */
+  apps: Map<string, string>
   /** How many lines of each stream have been looked at. */
   read: Map<string, number>
 }
@@ -25,7 +28,7 @@ export const USER = 'ann@example.com'
 /** Tells whether a dialogue changes nothing that others would notice. */
 export function canShare({ settings, steps }: Dialogue): boolean {
   const own = ['postern', 'login', 'networks', 'rates', 'backend'].some((name) => settings[name] !== undefined)
-  return !own && steps.every((step) => step.do !== 'postern')
+  return !own && steps.every((step) => step.do !== 'postern' || step.act.startsWith('app-password '))
 }
 
 /** Plays a dialogue on a Postern of its own, and takes that down. */
@@ -55,7 +58,7 @@ function filled(settings: Dialogue['settings'], backend: string): Dialogue['sett
 
 /** Throws at the first step that is not as the text has it. */
 export async function play({ settings, steps }: Dialogue, place: Place): Promise<void> {
-  const stage: Stage = { ...place, clients: new Map(), codes: new Map(), settings, read: new Map() }
+  const stage: Stage = { ...place, clients: new Map(), codes: new Map(), apps: new Map(), settings, read: new Map() }
   try {
     for (const step of steps) {
       try {
@@ -112,6 +115,7 @@ const codesOf = (stage: Stage) => ({
     return known
   },
   recovery: (index: number) => stage.postern.recoveryCode(stage.user, index),
+  app: (name: string) => stage.apps.get(name) ?? '',
 })
 
 async function clientOf(stage: Stage, id: number): Promise<Client> {
@@ -181,7 +185,7 @@ async function actServer({ server }: Stage, act: string): Promise<void> {
   throw new Error(`the old server cannot ${act}`)
 }
 
-async function actPostern({ postern }: Stage, act: string): Promise<void> {
+async function actPostern({ postern, user, apps }: Stage, act: string): Promise<void> {
   const [verb = '', ...rest] = act.split(' ')
   switch (verb) {
     case 'write':
@@ -189,6 +193,14 @@ async function actPostern({ postern }: Stage, act: string): Promise<void> {
         join(postern.folder, 'policies', rest[0] ?? ''),
         rest.slice(1).join(' ').replaceAll('\\n', '\n'),
       )
+    case 'app-password': {
+      const [name = '', networks = '', password] = rest
+      const base64 = password === undefined ? null : Buffer.from(password).toString('base64')
+      const args = { user, name, networks, expires: null, password: base64 }
+      const answered = await askServer(join(postern.folder, 'state'), 'app-password.add', args)
+      apps.set(name, (answered?.result as { app_password: string }).app_password)
+      return
+    }
     case 'kill-keeper':
       await postern.stop('SIGKILL')
       return

@@ -4,6 +4,7 @@ import { explainLogin } from '../../../src/cli/explain-login.ts'
 import { explainAddress, type Explanation } from '../../../src/cli/explanation.ts'
 import type { Ask } from '../../../src/keeper/dns-client.ts'
 import type { PassRow, User } from '../../../src/state/store.ts'
+import type { Peeked } from '../../../src/state/peek.ts'
 import { mmdb } from '../../support/mmdb.ts'
 import { address } from '../gate/lists.ts'
 import { good, LOGIN, NOW, POSTERN } from '../policy/folder.ts'
@@ -151,12 +152,18 @@ const trusted = [{ network: '203.0.113.0/24', fingerprint: 'fp', since: 0, lastU
 async function login(
   ip: string,
   typed: string,
-  change: { user?: User | null; login?: string; fingerprint?: string; roster?: string } = {},
+  change: {
+    user?: User | null
+    login?: string
+    fingerprint?: string
+    roster?: string
+    appPasswords?: Peeked['appPasswords']
+  } = {},
 ) {
-  const { user = ANN, login: text = LOGIN, fingerprint = null, roster } = change
+  const { user = ANN, login: text = LOGIN, fingerprint = null, roster, appPasswords = [] } = change
   const files = { 'login.yaml': text, ...(roster === undefined ? {} : { 'lists/users.txt': roster }) }
   const { policies, gate } = await explain(ip, { files })
-  const store = { passes: [], user, trusted }
+  const store = { passes: [], user, trusted, appPasswords }
   return explainLogin(policies, { user: typed, address: address(ip), at: NOW, fingerprint, gate, store })
 }
 
@@ -187,6 +194,29 @@ describe('explain --user', () => {
       allowed: false,
       needs: 'nothing helps: no exception of login.yaml names this user for this country',
     })
+  })
+
+  test('app passwords: whether each works from there', async () => {
+    const row = { networks: 'any', learnt: null, expires: null, isSealed: true }
+    const appPasswords = [
+      { ...row, name: 'phone' },
+      { ...row, name: 'scanner', networks: '10.0.0.0/8' },
+      { ...row, name: 'new', isSealed: false },
+      { ...row, name: 'old', expires: NOW },
+    ]
+    const of = (change: Parameters<typeof login>[2]) => login('203.0.113.1', 'ann@example.com', { appPasswords, ...change }) // prettier-ignore
+    expect((await of({})).facts.slice(-4)).toEqual([
+      "app password 'phone': works from there",
+      "app password 'scanner': does not work from this network",
+      "app password 'new': works after the next login with a code",
+      "app password 'old': has expired",
+    ])
+    expect((await of({})).needs).toMatch(/; or an app password$/)
+    expect(await of({ user: null })).toMatchObject({ allowed: true, needs: 'an app password' })
+    expect(await of({ user: { ...ANN, state: 'frozen' } })).toMatchObject({ allowed: false })
+    const only = { login: `${LOGIN.replace('all }', 'all, methods: [app_password] }')}` }
+    expect(await of(only)).toMatchObject({ allowed: true, needs: 'an app password' })
+    expect(await of({ ...only, appPasswords: [] })).toMatchObject({ allowed: false })
   })
 
   test('states: frozen, not enrolled, off the roster, the bare password where that is enough', async () => {

@@ -51,6 +51,7 @@ describe('the names of the contract', () => {
       'postern_logins_total counter',
       'postern_messages_total counter',
       'postern_origin_concentration gauge',
+      'postern_password_checks_skipped_total counter',
       'postern_policy_degraded gauge',
       'postern_relay_bytes_total counter',
       'postern_sessions_active gauge',

@@ -175,8 +175,8 @@ const login: [string, string, string][] = [
   ],
   [
     '[totp, app_password, client_certificate]',
-    '[app_password]',
-    '`second_factor.methods` without totp is not in this version yet; add totp',
+    '[client_certificate]',
+    '`second_factor.methods` without totp or app_password is not in this version yet; add one of them',
   ],
 ]
 test.each(login)('login.yaml: instead of %s, %s is refused by name', async (from, to, message) => {
@@ -184,11 +184,14 @@ test.each(login)('login.yaml: instead of %s, %s is refused by name', async (from
   expect(faults.map((fault) => fault.replace(/^login.yaml:\d+:\d+: /, ''))).toEqual([message])
 })
 
-test('a method that does nothing yet may stand beside totp', async () => {
+test('app passwords alone will do; a method that does nothing yet may stand beside', async () => {
   const { policies } = await good({
-    'login.yaml': `${LOGIN}totp: { window: 2 }\n`.replace('all }', 'all, methods: [totp, app_password] }'),
+    'login.yaml': `${LOGIN}totp: { window: 2 }\n`.replace(
+      'all }',
+      'all, methods: [app_password, client_certificate] }',
+    ),
   })
-  expect(policies.login.second_factor.methods).toEqual(['totp', 'app_password'])
+  expect(policies.login.second_factor.methods).toEqual(['app_password', 'client_certificate'])
 })
 
 test('without the key, the checks are those that are built', async () => {

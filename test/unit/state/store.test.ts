@@ -362,7 +362,7 @@ describe('users', () => {
   })
 
   test('are not enrolled twice by mistake', async () => {
-    expect(await enroll()).toEqual({ say: 'enrolled', replaced: false, ended: [] })
+    expect(await enroll()).toEqual({ say: 'enrolled', replaced: false, revoked: [], ended: [] })
     const before = await store.dossier('ann')
     expect(await enroll('ann', 'e2')).toEqual({ say: 'exists' })
     expect(await store.dossier('ann')).toEqual(before)
@@ -372,7 +372,7 @@ describe('users', () => {
     await enroll()
     await proven(claimOf(), { trust: trustOf('home') })
     await proven(claimOf({ code: { of: 'recovery', number: 0 } }))
-    expect(await enroll('ann', 'e2', true)).toEqual({ say: 'enrolled', replaced: true, ended: ['home'] })
+    expect(await enroll('ann', 'e2', true)).toEqual({ say: 'enrolled', replaced: true, revoked: [], ended: ['home'] })
     const after = await store.dossier('ann')
     expect(after).toMatchObject({ user: { state: 'pending', enrolment: 'e2', firstUsed: null }, trusted: [] })
     expect(after.recovery.map((code) => code.usedAt)).toEqual([null, null])
