@@ -127,7 +127,10 @@ function formsOf(value: Buffer): Buffer[] {
 
 /** Names what of all that was typed is in some bytes. Six digits are a code only where no digit is before or behind them. */
 function found(bytes: Buffer, withSeed = true): string[] {
-  const values = [...typed.words].map(([what, text]) => ({ what, value: Buffer.from(text) }))
+  const values: { what: string; value: Buffer }[] = [...typed.words].map(([what, text]) => ({
+    what,
+    value: Buffer.from(text),
+  }))
   if (withSeed) values.push({ what: 'the seed', value: seed })
   const words = values
     .filter(({ value }) => formsOf(value).some((form) => bytes.includes(form)))
