@@ -187,8 +187,11 @@ describe('a password change at the old server', () => {
     expect(await world.login('ann', app, HOME, 'changed')).toBe('app-password-stale')
     // A program that polls does not make the old server lock the user.
     expect(world.asked).toHaveLength(asked + 1)
+    world.pass(900_000)
+    expect(await world.login('ann', app, HOME, 'changed')).toBe('app-password-stale')
+    expect(world.asked).toHaveLength(asked + 2)
     expect(actions().filter((action) => action === 'app-password-stale')).toHaveLength(1)
-    expect((await showUser(world.users, 'ann')).app_passwords).toMatchObject([{ state: 'stale', stale_since: world.now() }]) // prettier-ignore
+    expect((await showUser(world.users, 'ann')).app_passwords).toMatchObject([{ state: 'stale', stale_since: world.now() - 900_000 }]) // prettier-ignore
     expect(await world.login('ann', `changed${world.code('ann')}`, HOME, 'changed')).toBe('welcome')
     expect(await states()).toEqual([['scanner', 'ready']])
     expect(await world.login('ann', app, AWAY, 'changed')).toBe('welcome')

@@ -154,6 +154,9 @@ describe('the hash', () => {
     await world.store.keepPasswordHash('ann', enrolment, Buffer.from('x'))
     expect(await world.store.exposure('ann', 'x')).toEqual({ sealedHash: null, known: false })
     expect(await world.store.users()).toEqual([])
+    await world.enroll('ann')
+    await world.store.keepPasswordHash('ann', enrolment, Buffer.from('x'))
+    expect(await world.store.exposure('ann', 'x')).toEqual({ sealedHash: null, known: false })
   })
 })
 
