@@ -14,6 +14,7 @@ import { createHash, hash as digest } from 'node:crypto'
 import { clean } from '../base/clean.ts'
 import { AUDIT_LIST_MAX, CLEAN_USER_MAX } from '../base/limits.ts'
 import { never } from '../base/never.ts'
+import { appPasswordDetail, type AppPasswordEvent } from './app-password-detail.ts'
 import type { AuditEvent, ConnectionFacts, RuleAt, SessionCounts, Stream, TlsFacts } from './events.ts'
 
 /** Where a stream stands: the number and the hash of its last line. */
@@ -186,6 +187,11 @@ function detailOf(event: AuditEvent): Fields {
     case 'device-trusted':
     case 'device-revoked':
       return { device: clean(event.device) }
+    case 'app-password-added':
+    case 'app-password-revoked':
+    case 'app-password-stale':
+    case 'password-exposed':
+      return appPasswordDetail(event)
     case 'session-opened':
       return { backend: clean(event.backend) }
     case 'session-closed':
@@ -193,17 +199,6 @@ function detailOf(event: AuditEvent): Fields {
     default:
       return adminDetailOf(event)
   }
-}
-
-type OfAppPassword = Extract<
-  AuditEvent,
-  { action: 'app-password-added' | 'app-password-revoked' | 'app-password-stale' }
->
-
-function appPasswordOf(event: OfAppPassword): Fields {
-  if (event.action !== 'app-password-added') return { name: clean(event.name) }
-  const { name, networks, expires, pending } = event
-  return { name: clean(name), networks: clean(networks), expires: expires === null ? null : clean(expires), pending }
 }
 
 function messagesOf({ retrieved, deleted, marked }: SessionCounts): Fields {
@@ -228,10 +223,12 @@ function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-fail
   return { name: clean(feed), entries, before: before ?? undefined, unread }
 }
 
-type Detailed = Extract<
-  AuditEvent,
-  { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' }
->
+type Detailed =
+  | AppPasswordEvent
+  | Extract<
+      AuditEvent,
+      { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' }
+    >
 
 function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
   switch (event.action) {
@@ -250,12 +247,6 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       }
     case 'policy-rejected':
       return { faults: event.faults.slice(0, AUDIT_LIST_MAX).map((fault) => clean(fault)), ...restOf(event.faults) }
-    case 'app-password-added':
-    case 'app-password-revoked':
-    case 'app-password-stale':
-      return { app_password: appPasswordOf(event) }
-    case 'password-exposed':
-      return { network: clean(event.network) }
     case 'user-enrolled':
       return { replaced: event.replaced }
     case 'certificate-loaded':

@@ -15,19 +15,35 @@ import {
 import { reveal, Secret } from '../base/secret.ts'
 import { readCandidate } from '../factors/candidate.ts'
 import { StateFault } from '../state/fault.ts'
-import type { Exposing } from '../audit/events.ts'
-import type { JudgeContext, Login } from './desk.ts'
+import type { AuditEvent, ConnectionFacts, Exposing } from '../audit/events.ts'
+import type { Clock } from '../base/clock.ts'
+import type { PasswordHasher } from '../factors/password-hash.ts'
+import type { Keyring } from '../state/secrets.ts'
+import type { Store } from '../state/store.ts'
+import type { LoginPolicy } from './login-policy.ts'
+
+/** What of a login says who tried, from where, and how it is read. */
+type Tried = { user: string; connection: ConnectionFacts; policy: Pick<LoginPolicy, 'totp' | 'trusted_device'> }
 
 export type Exposure = {
   /** A login with a fresh code was proven: its password is kept, unless it is the one that was kept last. */
   proven(user: string, enrolment: string | null, password: Secret): void
   /** A login was refused for its code. Copies what was typed; returns at once. */
-  tried(login: Login, reason: Exposing, secret: Buffer): void
+  tried(login: Tried, reason: Exposing, secret: Buffer): void
   /** Resolves when nothing waits any more. For tests. */
   idle(): Promise<void>
 }
 
-type Context = Pick<JudgeContext, 'store' | 'keys' | 'clock' | 'hasher' | 'emit' | 'skipped' | 'broken'>
+type Context = {
+  store: Pick<Store, 'exposure' | 'keepPasswordHash'>
+  keys: Keyring
+  clock: Clock
+  hasher: PasswordHasher
+  emit(event: AuditEvent): void
+  /** A password was not looked at, or not kept: too many wait. */
+  skipped(): void
+  broken(error: unknown): void
+}
 type Job = { network: string; run: () => Promise<void> }
 
 /** Gives one with nothing to do. It lives as long as its keeper. */
@@ -51,7 +67,7 @@ export function createExposure(context: Context): Exposure {
     hashed.put(user, mark)
   }
 
-  async function look({ user, connection, policy }: Login, network: string, reason: Exposing, typed: Secret) {
+  async function look({ user, connection, policy }: Tried, network: string, reason: Exposing, typed: Secret) {
     const place = `${user} ${network}`
     if (clock.now() - (told.get(place) ?? -Infinity) < PASSWORD_EXPOSED_AGAIN_MS) return
     const { sealedHash, known } = await store.exposure(user, network)
