@@ -139,7 +139,7 @@ export function demandOf(
   return bareIsEnough ? 'either' : 'code'
 }
 
-/** In the contract's order: a repeat, a code, a recovery code. */
+/** In the contract's order, behind app passwords: a repeat, a code, a recovery code. */
 function weigh({ candidate, trust, code, id }: Evidence, demand: 'either' | 'code', typed: Typed): Finding {
   if (trust.at === 'elsewhere') return { say: 'refuse', reason: 'code-replayed' }
   if (trust.at === 'expired') return { say: 'refuse', reason: 'trust-expired' }

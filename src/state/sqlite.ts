@@ -83,6 +83,7 @@ function assemble(db: DatabaseSync): Store {
   // Async, so that whatever SQLite throws becomes a rejection, as it would from a store on another machine.
   const read = async <T>(job: () => T): Promise<T> => {
     try {
+      if (!db.isOpen) throw new StateFault('closed', 'the store is closed')
       return job()
     } catch (error) {
       throw asStateFault(error)
