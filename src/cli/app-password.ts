@@ -7,7 +7,7 @@ type Common = { config: string; json?: boolean }
 type Wanted = Common & { name: string; networks: string; expires?: string; pending?: boolean }
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
-const when = (ms: number | null) => (ms === null ? '-' : new Date(ms).toISOString())
+const when = (ms: number | null) => (ms === null ? 'never' : new Date(ms).toISOString())
 
 /** Makes one and shows it once. */
 export async function appPasswordAdd(user: string, options: Wanted): Promise<number> {
