@@ -44,7 +44,8 @@ type Context = {
   skipped(): void
   broken(error: unknown): void
 }
-type Job = { network: string; run: () => Promise<void> }
+/** `network` is null for a password that was proven, which goes first: no guesser can have it pushed out. */
+type Job = { network: string | null; run: () => Promise<void> }
 
 /** Gives one with nothing to do. It lives as long as its keeper. */
 export function createExposure(context: Context): Exposure {
@@ -90,7 +91,7 @@ export function createExposure(context: Context): Exposure {
       if (enrolment === null) return
       const mark = markOf(user, enrolment, reveal(password))
       if (hashed.get(user) === mark) return
-      pool.add({ network: '', run: () => keep(user, enrolment, password, mark) })
+      pool.add({ network: null, run: () => keep(user, enrolment, password, mark) })
     },
     tried(login, reason, secret) {
       const address = parseAddress(login.connection.ip)
@@ -128,12 +129,20 @@ function createPool({ clock, skipped, broken }: Context) {
     running = null
   }
 
+  function hasRoom(of: Job['network']): boolean {
+    const same = waiting.filter(({ network }) => network === of).length
+    return same < (of === null ? PASSWORD_CHECKS_WAITING_MAX : PASSWORD_CHECKS_PER_NETWORK_MAX)
+  }
+
   return {
     add(job: Job): void {
-      const ofNetwork = waiting.filter(({ network }) => network !== '' && network === job.network).length
-      if (waiting.length >= PASSWORD_CHECKS_WAITING_MAX || ofNetwork >= PASSWORD_CHECKS_PER_NETWORK_MAX)
-        return skipped()
-      waiting.push(job)
+      if (!hasRoom(job.network)) return skipped()
+      const firstGuess = waiting.findIndex(({ network }) => network !== null)
+      waiting.splice(job.network !== null || firstGuess < 0 ? waiting.length : firstGuess, 0, job)
+      if (waiting.length > PASSWORD_CHECKS_WAITING_MAX) {
+        waiting.pop()
+        skipped()
+      }
       // Behind the answer, which leaves in this turn of the loop.
       running ??= new Promise((resolve) => setImmediate(resolve)).then(work)
     },

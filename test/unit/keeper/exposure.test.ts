@@ -196,6 +196,19 @@ describe('the pool', () => {
     expect(world.skipped).toBe(110 - PASSWORD_CHECKS_WAITING_MAX)
   })
 
+  test('keeps what was proven before it looks at guesses, however many there are', async () => {
+    const exposure = createExposure(context({}))
+    for (let i = 0; i < 100; i++) tried(exposure, `10.0.${i}.1`, `other${i}`)
+    const enrolment = (await world.store.dossier('ann')).user?.enrolment ?? ''
+    // The pool holds what waits; the first of them begins a turn of the loop later.
+    exposure.proven('ann', enrolment, new Secret(Buffer.from('one')))
+    exposure.proven('ann', enrolment, new Secret(Buffer.from('two')))
+    await exposure.idle()
+    expect(asked.slice(0, 2)).toEqual(['hash one', 'hash two'])
+    expect(asked[2]).toMatch(/^verify other/)
+    expect(world.skipped).toBe(102 - PASSWORD_CHECKS_WAITING_MAX)
+  })
+
   test('goes on after a check that failed', async () => {
     const exposure = createExposure(context({ hasher: { ...hasher, verify: () => Promise.reject(new Error('no memory')) } })) // prettier-ignore
     tried(exposure, '198.51.100.1', 'guess')
