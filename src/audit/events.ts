@@ -41,6 +41,7 @@ export type LoginFailure =
   | 'code-missing'
   | 'code-wrong'
   | 'code-replayed'
+  | 'code-expired'
   | 'code-clock-skew'
   | 'password-wrong'
   | 'trust-expired'
@@ -112,6 +113,8 @@ export type AuthEvent =
       factor: Factor
       backend: string
       device?: string
+      /** It was a code that the helpdesk made for a while, not one of the ten. */
+      temporary?: true
     }
   | {
       action: 'login-failed'
@@ -123,6 +126,8 @@ export type AuthEvent =
     }
   | { action: 'device-trusted'; connection: ConnectionFacts; user: string; device: string }
   | { action: 'device-revoked'; user: string; device: string; reason: string }
+  | { action: 'user-frozen'; user: string; reason: string }
+  | { action: 'user-unfrozen'; user: string }
 
 export type SessionEvent =
   | { action: 'session-opened'; connection: ConnectionFacts; user: string; backend: string }
@@ -135,6 +140,8 @@ export type SessionEvent =
       counts: SessionCounts | null
       reason: Ending
     }
+  /** It was told to end; `session-closed` follows when it has. */
+  | { action: 'session-killed'; connection: ConnectionFacts; user: string; backend: string; reason: string }
 
 export type AdminEvent =
   | { action: 'server-started'; version: string; node: string }
@@ -146,6 +153,8 @@ export type AdminEvent =
   | { action: 'break-glass'; network: string; until: string | null; reason: string }
   | { action: 'user-enrolled'; user: string; replaced: boolean }
   | { action: 'user-removed'; user: string }
+  /** Good until then (ISO 8601), and never told here. */
+  | { action: 'temp-code-made'; user: string; until: string }
   | { action: 'certificate-loaded' | 'certificate-expiring'; name: string; notAfter: string; fingerprint: string }
   | { action: 'certificate-rejected'; name: string; reason: string }
   /** A feed or a database. `before`: how many networks the list had that it replaces; `unread`: lines that could not be read. */

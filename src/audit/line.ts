@@ -40,8 +40,11 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'login-failed': { category: 'authentication', type: ['start'], outcome: 'failure' },
   'device-trusted': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
   'device-revoked': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'user-frozen': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'user-unfrozen': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
   'session-opened': { category: 'session', type: ['start'], outcome: 'success' },
   'session-closed': { category: 'session', type: ['end'] },
+  'session-killed': { category: 'session', type: ['info'], outcome: 'success' },
   'server-started': { category: 'process', type: ['start'], outcome: 'success' },
   'server-stopped': { category: 'process', type: ['end'] },
   'front-lost': { category: 'process', type: ['end'], outcome: 'failure' },
@@ -52,6 +55,7 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'feed-failed': { category: 'configuration', type: ['change'], outcome: 'failure' },
   'user-enrolled': { category: 'iam', type: ['user', 'creation'], outcome: 'success' },
   'user-removed': { category: 'iam', type: ['user', 'deletion'], outcome: 'success' },
+  'temp-code-made': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
   'certificate-loaded': { category: 'configuration', type: ['change'], outcome: 'success' },
   'certificate-expiring': { category: 'configuration', type: ['info'] },
   'certificate-rejected': { category: 'configuration', type: ['change'], outcome: 'failure' },
@@ -177,11 +181,13 @@ function detailOf(event: AuditEvent): Fields {
         factor: event.factor,
         backend: clean(event.backend),
         device: event.device === undefined ? undefined : clean(event.device),
+        temporary: event.temporary,
       }
     case 'device-trusted':
     case 'device-revoked':
       return { device: clean(event.device) }
     case 'session-opened':
+    case 'session-killed':
       return { backend: clean(event.backend) }
     case 'session-closed':
       return { backend: clean(event.backend), messages: event.counts === null ? undefined : messagesOf(event.counts) }
@@ -214,7 +220,10 @@ function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-fail
 
 type Detailed = Extract<
   AuditEvent,
-  { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' }
+  {
+    action:
+      'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' | 'session-killed'
+  }
 >
 
 function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
@@ -222,7 +231,11 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
     case 'login-failed':
     case 'server-stopped':
     case 'user-removed':
+    case 'user-frozen':
+    case 'user-unfrozen':
       return {}
+    case 'temp-code-made':
+      return { until: clean(event.until) }
     case 'server-started':
       return { version: clean(event.version), node: clean(event.node) }
     case 'front-lost':

@@ -206,3 +206,17 @@ export const USERS_COUNT_MS = 10_000
  * server's mailbox lock as long.
  */
 export const CLIENT_ENDED_MS = 60_000
+
+// People: roll-out and helpdesk.
+/** A temporary code of the helpdesk is good at least so long: to be told on the telephone, and typed. */
+export const TEMP_CODE_LEAST_MS = 60_000
+/** And at most so long: a phone is found or replaced within a week. */
+export const TEMP_CODE_LONGEST_MS = 604_800_000
+/** Users of one enrolment file. They are enrolled in one transaction, which logins wait for. */
+export const ENROL_MANY_MAX = 20_000
+/** An enrolment file: so many names with their comments. */
+export const ENROL_FILE_MAX = 8_388_608
+/** Bulk enrolment hands its work to the loop in pieces of so many users, so that logins are answered between them. */
+export const ENROL_PIECE = 50
+/** Sheets written at the same time. */
+export const SHEETS_AT_ONCE = 32

@@ -39,6 +39,7 @@ export async function authenticate(desk: Desk, attempt: Attempt): Promise<Authen
   try {
     const ruling = await rule(desk, login, attempt)
     if (login.gone.signal.aborted) {
+      failed(desk, login, 'aborted')
       await giveBack(desk, login, 'free')
       return { say: 'trouble' }
     }

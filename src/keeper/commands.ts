@@ -2,11 +2,21 @@
 import { z } from 'zod'
 import { Refusal } from '../base/refusal.ts'
 import { allowNetwork } from './break-glass.ts'
-import { enrollUser, listUsers, removeUser, showUser, type UsersContext } from './users.ts'
+import { killSessions } from './end-sessions.ts'
+import { freezeUser, listDevices, makeTempCode, revokeDevices, unfreezeUser } from './helpdesk.ts'
+import { enrollUser, listUsers, nameOf, removeUser, showUser, type UsersContext } from './users.ts'
 
 const user = z.object({ user: z.string().min(1).max(1_000) })
 const enrolment = user.extend({ replace: z.boolean() })
 const pass = z.object({ network: z.string().max(100), for: z.string().max(20), reason: z.string().max(1_000) })
+const freezing = user.extend({ reason: z.string().max(1_000) })
+const temporary = user.extend({ for: z.string().max(20) })
+const device = user.extend({ device: z.string().max(100).optional() })
+const killing = z.object({
+  id: z.string().max(100).optional(),
+  user: z.string().max(1_000).optional(),
+  reason: z.string().max(1_000).optional(),
+})
 const listing = z.object({ state: z.string().optional() })
 
 /** Runs one command. Throws Refusal for a command or arguments that are unknown, and for what the command refuses. */
@@ -26,6 +36,36 @@ export async function perform(context: UsersContext, command: string, args: Reco
       return removeUser(context, read(user, args).user)
     case 'allow':
       return allowNetwork(context, read(pass, args))
+    default:
+      return people(context, command, args)
+  }
+}
+
+/** What the helpdesk does. */
+async function people(context: UsersContext, command: string, args: Record<string, unknown>): Promise<unknown> {
+  switch (command) {
+    case 'user.freeze': {
+      const { user: name, reason } = read(freezing, args)
+      return freezeUser(context, name, reason)
+    }
+    case 'user.unfreeze':
+      return unfreezeUser(context, read(user, args).user)
+    case 'user.temp-code': {
+      const { user: name, for: time } = read(temporary, args)
+      return makeTempCode(context, name, time)
+    }
+    case 'device.list':
+      return listDevices(context, read(user, args).user)
+    case 'device.revoke': {
+      const { user: name, device: id } = read(device, args)
+      return revokeDevices(context, name, id)
+    }
+    case 'session.list':
+      return context.sessions.list()
+    case 'session.kill': {
+      const { id, user: name, reason } = read(killing, args)
+      return killSessions(context.sessions, { id, user: name === undefined ? name : nameOf(context, name), reason })
+    }
     default:
       throw new Refusal(`the server does not know the command '${command.slice(0, 40)}'; is it an older version?`)
   }

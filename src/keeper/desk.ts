@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Keyring } from '../state/secrets.ts'
 import type { Proof, Store, Trusted } from '../state/store.ts'
 import type { BackendPolicy, LoginPolicy } from './login-policy.ts'
+import type { Opened } from './sessions.ts'
 
 export type JudgeContext = {
   store: Store
@@ -20,7 +21,7 @@ export type JudgeContext = {
   /** Resolves when all that was emitted so far is on disk; rejects when it cannot be. */
   durable(): Promise<void>
   /** A session is open from here on: called right before its `session-opened` is emitted, and before `welcome`. */
-  opened(session: string, login: { user: string; backend: string }): void
+  opened(session: string, login: Opened): void
   /** The country of an address that only `exceptions` can let in, and the rule that shuts it out; else null. */
   fenced(ip: string): { country: string | null; by: RuleAt } | null
   /** Something failed inside; the login was refused as our own trouble. For the log. */
@@ -65,7 +66,7 @@ export type Login = {
   backend: BackendPolicy | null
   /** On the monotonic clock. */
   startedAt: number
-  /** Aborted when the connection is gone: whoever waits for it stops. */
+  /** Aborted when the connection is gone, or the user's way in: whoever waits for it stops, and nobody gets in on it. */
   gone: AbortController
   claim: HeldClaim | null
   place: Place | null

@@ -11,6 +11,8 @@ export type Judge = {
   settle(session: string, token: string, outcome: Outcome): Promise<SettleAnswer>
   /** The connection is gone (closed, or its front is lost): claim, place and token are void. Never throws. */
   release(session: string): void
+  /** The user's way in is gone: of the logins under way (all, or those of one device) none becomes a session. */
+  void(user: string, device?: string): void
 }
 
 /** One for each keeper: what is in flight, and what was refused lately, is known to it alone. */
@@ -21,6 +23,13 @@ export function createJudge(context: JudgeContext): Judge {
     settle: (session, token, outcome) => settle(desk, session, token, outcome),
     release(session) {
       release(desk, session)
+    },
+    void(user, device) {
+      for (const login of desk.logins.values()) {
+        const isOfDevice = device === undefined || login.asked?.marks.device.id === device
+        // It stays on the desk: its front still has a token, and settles with it.
+        if (login.user === user && isOfDevice) login.gone.abort()
+      }
     },
   }
 }

@@ -97,7 +97,9 @@ async function run(rig: Rig, command: string, args: Record<string, unknown>): Pr
   }
   const { store, keys } = rig.resources
   const rules = () => rig.force.current().login.users
-  const result = await perform({ store, keys, clock: systemClock, rules, emit: rig.emit }, command, args)
+  const trust = () => rig.force.current().login.trusted_device
+  const context = { store, keys, clock: systemClock, rules, trust, sessions: rig.live, emit: rig.emit }
+  const result = await perform(context, command, args)
   if (command === 'allow') await takePasses(rig)
   // What changed somebody's way in is on record before the operator hears that it is done.
   await rig.resources.journal.durable().catch((error: unknown) => {

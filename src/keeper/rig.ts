@@ -17,6 +17,7 @@ import { createDatabases, DATABASES_FOLDER, type Databases } from './databases.t
 import { createDelivery, type Delivery } from './delivery.ts'
 import { askResolver } from './dns-client.ts'
 import { createDnsbl, type Dnsbl } from './dnsbl.ts'
+import type { LiveSessions } from './end-sessions.ts'
 import { takeEnvironment } from './environment.ts'
 import type { Feeds } from './feeds.ts'
 import { gatewaysOf } from './gateways.ts'
@@ -25,6 +26,7 @@ import { putInForce, readPolicies, type InForce, type PolicySet } from './in-for
 import { createJudge, type Judge } from './judge.ts'
 import { createKnown, type Known } from './known.ts'
 import { createLateGate, type LateGate } from './late-gate.ts'
+import { liveSessionsOf, tellToEnd } from './live.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
 import type { Policies } from '../policy/load.ts'
 import { openResources, type Resources } from './resources.ts'
@@ -50,6 +52,7 @@ export type Rig = {
   /** Break-glass. */
   passes: readonly Pass[]
   judge: Judge
+  live: LiveSessions
   emit(event: AuditEvent): void
   /** Set once the fronts are started. */
   supervisor: Supervisor | null
@@ -140,6 +143,7 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
     }),
     delivery: createDelivery(() => snapshotOf(rig)),
     judge: judgeOf(resources, log, emit, () => rig),
+    live: liveSessionsOf(emit, () => rig),
     emit,
     supervisor: null,
     ticketKeys: randomBytes(TICKET_KEYS_LENGTH),
@@ -159,8 +163,8 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
     emit,
     durable: () => journal.durable(),
     fenced: (ip) => rig().lateGate.fenced(ip),
-    opened: (id, { user, backend }) => {
-      const ip = rig().sessions.loggedIn(id, user, backend)
+    opened: (id, login) => {
+      const ip = rig().sessions.loggedIn(id, login)
       if (ip !== null) rig().known.proven(ip, systemClock.now())
     },
     broken: (error) => {
@@ -194,10 +198,8 @@ function entrance(log: Log, emit: Rig['emit'], gateways: ReadonlySet<string>, ri
     rates: () => rig().force.current().policies.rates,
     ceilings: () => ceilingsOf(rig().force.current()),
     emit,
-    evicted({ id: session, front }) {
-      const { supervisor } = rig()
-      const holder = supervisor?.fronts().find(({ id }) => id === front)
-      holder?.say({ kind: 'kill', session, reason: 'evicted' })
+    evicted: (session) => {
+      tellToEnd(rig(), session, 'evicted')
     },
   })
   return { sessions, known, concentration, admission }

@@ -9,7 +9,7 @@ import { matchingStep, makeSeed } from '../factors/totp.ts'
 import { findTrust, identifyDevice, type Device, type TrustFinding } from '../factors/trusted-device.ts'
 import type { LoginFailure } from '../audit/events.ts'
 import type { Keyring } from '../state/secrets.ts'
-import type { CodeId, Dossier, RecoveryCode, Trusted, User } from '../state/store.ts'
+import type { CodeId, Dossier, RecoveryCode, TempCode, Trusted, User } from '../state/store.ts'
 import type { LoginPolicy } from './login-policy.ts'
 
 /** What the judgement needs. `user` is canonical, or empty for a name that is none. */
@@ -31,7 +31,7 @@ type Demand = 'frozen' | 'unknown' | 'password' | 'either' | 'code'
 type Evidence = {
   candidate: Candidate
   trust: TrustFinding
-  code: 'right' | 'used' | 'wrong' | 'missing'
+  code: 'right' | 'used' | 'expired' | 'wrong' | 'missing'
   id: CodeId | null
 }
 
@@ -50,6 +50,7 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
     mac: keys.mac('recovery', '', `no code ${slot}`),
     usedAt: null,
   }))
+  const dummyTemp: TempCode = { number: 0, mac: keys.mac('recovery', '', 'no code'), until: 0, usedAt: null }
   const noCode = Buffer.from('000000')
 
   function evidence(typed: Typed, marks: Marks, dossier: Dossier, policy: LoginPolicy, now: number): Evidence {
@@ -61,6 +62,7 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
     const rows = dossier.recovery.length === 0 ? dummyRecovery : dossier.recovery
     const recoveryMac = keys.mac('recovery', typed.user, candidate.how === 'recovery' ? candidate.code : '')
     const row = rows.filter((one) => sameBytes(one.mac, recoveryMac)).at(0)
+    const temp = sameBytes((dossier.temp ?? dummyTemp).mac, recoveryMac) ? dossier.temp : null
     if (sealed === null || candidate.how === 'none') return { candidate, trust, code: 'missing', id: null }
     if (candidate.how === 'code') {
       return {
@@ -70,8 +72,7 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
         id: step === null ? null : { of: 'totp', number: step },
       }
     }
-    const code = row === undefined ? 'wrong' : row.usedAt === null ? 'right' : 'used'
-    return { candidate, trust, code, id: row === undefined ? null : { of: 'recovery', number: row.slot } }
+    return { candidate, trust, ...(row === undefined ? ofTemp(temp, now) : ofRecovery(row)) }
   }
 
   return {
@@ -95,6 +96,16 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
   }
 }
 
+function ofRecovery({ slot, usedAt }: RecoveryCode): Pick<Evidence, 'code' | 'id'> {
+  return { code: usedAt === null ? 'right' : 'used', id: { of: 'recovery', number: slot } }
+}
+
+function ofTemp(temp: TempCode | null, now: number): Pick<Evidence, 'code' | 'id'> {
+  if (temp === null) return { code: 'wrong', id: null }
+  const code = temp.usedAt !== null ? 'used' : now < temp.until ? 'right' : 'expired'
+  return { code, id: { of: 'temp', number: temp.number } }
+}
+
 /** Gives what a user has to bring from an address at that moment (ms since 1970). Needs the user as the store has it, or null. */
 export function demandOf(
   { second_factor: rules, users }: LoginPolicy,
@@ -107,7 +118,9 @@ export function demandOf(
   // Without a roster nobody could say who exists: then it is all, whatever the file says.
   const rollingOut =
     rules.required_for === 'enrolled' && users.roster !== null && (rules.until === null || now < rules.until)
-  const fresh = !enrolled || (user.state === 'pending' && now < (user.enrolledAt ?? 0) + rules.pending_for)
+  // ATTACK: a new enrolment after a lost phone must not open the account to the bare password again.
+  const isPending = user?.state === 'pending' && !user.provenBefore
+  const fresh = !enrolled || (isPending && now < (user.enrolledAt ?? 0) + rules.pending_for)
   const bareIsEnough = rules.not_required_from(ip) || (rollingOut && fresh)
   if (!enrolled) return bareIsEnough ? 'password' : 'unknown'
   return bareIsEnough ? 'either' : 'code'
@@ -126,6 +139,7 @@ function weigh({ candidate, trust, code, id }: Evidence, demand: 'either' | 'cod
   if (code === 'used') return { say: 'refuse', reason: 'code-replayed' }
   if (code === 'right' && id !== null && candidate.how !== 'none')
     return { say: 'code', password: candidate.password, code: id }
+  if (code === 'expired') return { say: 'refuse', reason: 'code-expired' }
   return orPassword(demand, typed, code === 'wrong' ? 'code-wrong' : 'code-missing')
 }
 

@@ -60,8 +60,8 @@ async function end(desk: Desk, login: Login, how: 'burn' | 'free', reason: Login
 async function welcome(desk: Desk, login: Login, asked: Asked): Promise<SettleAnswer> {
   const trust = trustOf(desk, login, asked)
   const recorded = await record(desk, login, asked, trust)
-  // Gone while the store wrote: the audit has heard of it, and nobody is there to be let in.
-  if (login.gone.signal.aborted) return { say: 'trouble' }
+  // Gone while the store wrote: nobody is there to be let in, or nobody may be.
+  if (login.gone.signal.aborted) return await end(desk, login, 'free', 'aborted')
   if (recorded.say === 'void') return await end(desk, login, 'free', 'aborted')
   tell(desk, login, asked, recorded.deviceIsNew)
   try {
@@ -107,9 +107,10 @@ function tell(
   const { connection, session } = login
   const { id: device } = marks.device
   login.told = true
-  desk.opened(session, { user, backend })
-  if (deviceIsNew) desk.emit({ stream: 'auth', action: 'device-trusted', connection, user, device })
   const named = by.is === 'password' ? {} : { device }
-  desk.emit({ stream: 'auth', action: 'login-succeeded', connection, user, factor, backend, ...named })
+  desk.opened(session, { user, backend, factor, device: named.device ?? null })
+  if (deviceIsNew) desk.emit({ stream: 'auth', action: 'device-trusted', connection, user, device })
+  const temporary = by.is === 'code' && by.claim.code.of === 'temp' ? { temporary: true as const } : {}
+  desk.emit({ stream: 'auth', action: 'login-succeeded', connection, user, factor, backend, ...named, ...temporary })
   desk.emit({ stream: 'session', action: 'session-opened', connection, user, backend })
 }

@@ -22,7 +22,7 @@ export function peek(stateFolder: string, name: string | null): Peeked | null {
   let db: DatabaseSync | undefined
   try {
     db = new DatabaseSync(path, { readOnly: true })
-    const table = db.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'passes'`).get()
+    const table = db.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'temp_codes'`).get()
     if (table === undefined) return null
     const passes = preparePasses(db).all()
     if (name === null) return { passes, user: null, trusted: [] }

@@ -12,6 +12,7 @@ import { prepareClaims } from './sqlite-claims.ts'
 import { asStateFault } from './sqlite-fault.ts'
 import { prepareLogins } from './sqlite-logins.ts'
 import { preparePasses } from './sqlite-passes.ts'
+import { preparePeople } from './sqlite-people.ts'
 import { migrate } from './sqlite-schema.ts'
 import { prepareUsers } from './sqlite-users.ts'
 import type { Keyring } from './secrets.ts'
@@ -73,6 +74,7 @@ function assemble(db: DatabaseSync): Store {
   const logins = prepareLogins(db, claims)
   const users = prepareUsers(db)
   const passes = preparePasses(db)
+  const people = preparePeople(db)
   const beat = db.prepare(
     `INSERT INTO facts (name, value) VALUES ('beat', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
   )
@@ -86,12 +88,18 @@ function assemble(db: DatabaseSync): Store {
   }
   return {
     dossier: (name) =>
-      read(() => ({ user: users.find(name), trusted: logins.trusted(name), recovery: users.recovery(name) })),
+      read(() => ({
+        user: users.find(name),
+        trusted: logins.trusted(name),
+        recovery: users.recovery(name),
+        temp: people.tempCode(name),
+      })),
     claim: (claim, at) => writer.write(() => claims.claim(claim, at)),
     burn: (claim) => writer.write(() => claims.burn(claim)),
     free: (claim) => writer.write(() => claims.free(claim)),
     prove: (proof, at) => writer.write(() => logins.prove(proof, at)),
     enroll: (enrolment) => writer.write(() => users.enroll(enrolment)),
+    enrollMany: (enrolments) => writer.write(() => users.enrollMany(enrolments)),
     async remove(name) {
       const removed = await writer.write(() => users.remove(name))
       // Old pages of the log still hold the rows; this writes them over.
@@ -100,7 +108,10 @@ function assemble(db: DatabaseSync): Store {
       })
       return removed
     },
-    freeze: (name, frozen) => writer.write(() => users.freeze(name, frozen)),
+    freeze: (name, frozen) => writer.write(() => people.freeze(name, frozen)),
+    frozen: (name) => read(() => people.frozen(name)),
+    endDevices: (name, device, at) => writer.write(() => people.endDevices(name, device, at)),
+    giveTempCode: (code) => writer.write(() => people.giveTempCode(code)),
     tryWrite: (at) => writer.write(() => void beat.run(Buffer.from(String(at)))),
     users: () => read(users.all),
     count: () => read(users.count),

@@ -16,8 +16,10 @@ export type User = {
   enrolment: string | null
   sealedSeed: Buffer | null
   enrolledAt: number | null
-  /** When the first code was proven. */
+  /** When the first code of its app was proven. */
   firstUsed: number | null
+  /** A code of an earlier enrolment was proven: the bare password does not come back with a new one. */
+  provenBefore: boolean
 }
 
 /** A string that was proven with a fresh code from a device, which may go on with it. One device may have several. */
@@ -36,11 +38,18 @@ export type Trusted = {
 
 export type RecoveryCode = { slot: number; mac: Buffer; usedAt: number | null }
 
-/** All that a judgement needs of one user. */
-export type Dossier = { user: User | null; trusted: Trusted[]; recovery: RecoveryCode[] }
+/** A code that the helpdesk made: once, and until then. `number` tells it from those before it. */
+export type TempCode = { number: number; mac: Buffer; until: number; usedAt: number | null }
 
-/** Which code: the step of a TOTP code (RFC 6238), or the slot of a recovery code. */
-export type CodeId = { of: 'totp' | 'recovery'; number: number }
+export type NewTempCode = { user: string; enrolment: string; mac: Buffer; at: number; until: number }
+
+export type Frozen = { at: number; reason: string }
+
+/** All that a judgement needs of one user. */
+export type Dossier = { user: User | null; trusted: Trusted[]; recovery: RecoveryCode[]; temp: TempCode | null }
+
+/** Which code: the step of a TOTP code (RFC 6238), the slot of a recovery code, or the number of a temporary one. */
+export type CodeId = { of: 'totp' | 'recovery' | 'temp'; number: number }
 
 /** One code, typed within one string, from one device. */
 export type Claim = { user: string; enrolment: string; code: CodeId; mac: Buffer; device: string }
@@ -81,6 +90,10 @@ export type NewEnrolment = {
 /** `ended`: devices whose trust went with the old enrolment. */
 export type EnrolAnswer = { say: 'enrolled'; replaced: boolean; ended: string[] } | { say: 'exists' }
 
+/** `exists`: these are enrolled already, and nobody was enrolled. */
+export type EnrolManyAnswer =
+  { say: 'enrolled'; each: { user: string; replaced: boolean; ended: string[] }[] } | { say: 'exists'; users: string[] }
+
 export type UserRow = { name: string; state: UserState; enrolledAt: number | null; lastLogin: number | null }
 
 /** A network that passes the gate until then. `network` is in canonical form. */
@@ -99,10 +112,20 @@ export type Store = {
   free(claim: Claim): Promise<void>
   prove(proof: Proof, at: number): Promise<ProofAnswer>
   enroll(enrolment: NewEnrolment): Promise<EnrolAnswer>
+  /** All of them or nobody. */
+  enrollMany(enrolments: NewEnrolment[]): Promise<EnrolManyAnswer>
   /** Takes every trace of a user out of the files. Gives whether there was one. */
   remove(user: string): Promise<boolean>
-  /** Freezes (with a reason), or unfreezes with null. */
-  freeze(user: string, frozen: { at: number; reason: string } | null): Promise<void>
+  /**
+   * Freezes (with a reason), or unfreezes with null. A freeze ends trust, codes under way and the temporary code for good;
+   * gives the devices whose trust it ended.
+   */
+  freeze(user: string, frozen: Frozen | null): Promise<string[]>
+  frozen(user: string): Promise<Frozen | null>
+  /** Ends the trust of one device, or of all with null. Gives those whose trust still ran. */
+  endDevices(user: string, device: string | null, at: number): Promise<string[]>
+  /** Takes the place of an earlier one. False, and nothing changes, when that enrolment is gone or the user frozen. */
+  giveTempCode(code: NewTempCode): Promise<boolean>
   users(): Promise<UserRow[]>
   /** Changes one row that means nothing. Rejects as a claim would: a full disk can still be read. */
   tryWrite(at: number): Promise<void>

@@ -12,6 +12,8 @@ import type { AuditEvent, LoginFailure } from '../../src/audit/events.ts'
 import type { JudgeContext } from '../../src/keeper/desk.ts'
 import type { BackendPolicy, LoginPolicy } from '../../src/keeper/login-policy.ts'
 import type { AuthenticateAnswer, Outcome, SettleAnswer } from '../../src/keeper/messages.ts'
+import { liveSessions, type LiveSessions } from '../../src/keeper/end-sessions.ts'
+import type { Session } from '../../src/keeper/sessions.ts'
 import type { Store } from '../../src/state/store.ts'
 
 export const START = Date.UTC(2026, 0, 5, 8, 0, 0)
@@ -62,6 +64,9 @@ export type World = {
   store: Store
   events: AuditEvent[]
   opened: string[]
+  /** What is open, as commands that end sessions see it; `killed` are those that a front was told to end. */
+  live: LiveSessions
+  killed: string[]
   breaches: string[]
   broken: unknown[]
   policy: LoginPolicy
@@ -98,6 +103,8 @@ export function createWorld(
   let monotonic = 0
   let sessions = 0
   const clock = { now: () => now, monotonic: () => monotonic }
+  const table: Session[] = []
+  const addresses = new Map<string, string>()
 
   const start = (): { store: Store; judge: Judge } => {
     const store = openStore(folder, keys, now)
@@ -108,7 +115,12 @@ export function createWorld(
       policy: () => world.policy,
       emit: (event) => world.events.push(event),
       durable: () => Promise.resolve(),
-      opened: (session) => world.opened.push(session),
+      opened: (session, login) => {
+        world.opened.push(session)
+        const facts = { session, listener: 'outside', ip: addresses.get(session) ?? '', port: 40_000 }
+        const rest = { front: 1, client: null, killed: false, told: true, askedAt: 0, leaving: false }
+        table.push({ id: session, facts, login: { ...login, since: now }, ...rest })
+      },
       fenced: () => null,
       broken: (error) => world.broken.push(error),
       breach: (_, what) => world.breaches.push(what),
@@ -121,6 +133,16 @@ export function createWorld(
     keys,
     events: [],
     opened: [],
+    killed: [],
+    live: liveSessions({
+      sessions: { active: () => table },
+      emit: (event) => world.events.push(event),
+      void: (user, device) => {
+        world.judge.void(user, device)
+      },
+      kill: ({ id }) => world.killed.push(id),
+      countryOf: () => 'DE',
+    }),
     breaches: [],
     broken: [],
     asked: [],
@@ -149,6 +171,7 @@ export function createWorld(
     },
     async authenticate(user, secret, { ip, client }, session = `s${++sessions}`) {
       const connection = { session, listener: 'outside', ip, port: 40_000 }
+      addresses.set(session, ip)
       const bytes = { user: Buffer.from(user), secret: Buffer.from(secret) }
       const answer = await world.judge.authenticate({ session, connection, client, ...bytes })
       if (answer.say === 'proceed') world.asked.push(`${answer.username.toString()}/${answer.password.toString()}`)
@@ -181,6 +204,8 @@ export function createWorld(
     keys,
     clock,
     rules: () => world.policy.users,
+    trust: () => world.policy.trusted_device,
+    sessions: world.live,
     emit: (event) => world.events.push(event),
   }
   return world
