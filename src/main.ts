@@ -5,9 +5,9 @@ import { version } from './base/version.ts'
 import { allow } from './cli/allow.ts'
 import { check } from './cli/check.ts'
 import { explain } from './cli/explain.ts'
+import { peopleCommands } from './cli/people.ts'
 import { reload, status } from './cli/running.ts'
 import { serve } from './cli/serve.ts'
-import { userEnroll, userList, userRemove, userShow } from './cli/user.ts'
 import { demo } from './demo/demo.ts'
 
 type Run<Args extends unknown[]> = (...args: Args) => Promise<number>
@@ -63,20 +63,7 @@ function program(ends: Ends): Command {
   command('reload', 'ask the running server to read its policies again').action(ends(reload))
   command('status', 'how the running server is').option('--json', 'as JSON').action(ends(status))
   gateCommands(command, ends)
-  const user = root.command('user').description('the users and their second factors')
-  command('enroll <user>', 'make a TOTP secret and recovery codes; they are shown once', user)
-    .option('--replace', 'end what the user has now: secret, devices, recovery codes')
-    .option('--json', 'as JSON')
-    .action(ends(userEnroll))
-  command('list', 'all users', user)
-    .addOption(new Option('--state <state>', 'only these').choices(['none', 'pending', 'enrolled', 'frozen']))
-    .option('--csv', 'as CSV')
-    .option('--json', 'as JSON')
-    .action(ends(userList))
-  command('show <user>', 'state, devices and last logins of one user', user)
-    .option('--json', 'as JSON')
-    .action(ends(userShow))
-  command('remove <user>', 'remove every trace of a user outside the audit', user).action(ends(userRemove))
+  peopleCommands(root, command, ends)
   return root
 }
 

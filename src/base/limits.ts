@@ -32,8 +32,8 @@ export const PROBE_EVERY_MS = 15_000
 export const RELAYED_REPORT_MS = 2_000
 /** TLS ticket keys are replaced after this: a stolen one opens no more than so long. */
 export const TICKET_KEYS_MS = 43_200_000
-/** One request on the control socket. */
-export const CONTROL_REQUEST_MAX = 262_144
+/** One request on the control socket: 20,000 enrolments take 10 MiB. */
+export const CONTROL_REQUEST_MAX = 16_777_216
 /** A command waits so long for the running server. */
 export const CONTROL_DEADLINE_MS = 30_000
 /** Connections on the control socket at once. */
@@ -220,3 +220,5 @@ export const ENROL_FILE_MAX = 8_388_608
 export const ENROL_PIECE = 50
 /** Sheets written at the same time. */
 export const SHEETS_AT_ONCE = 32
+/** Requests on the control socket that are not yet whole, together: a front could open it, and say much and never the end. */
+export const CONTROL_HELD_MAX = 33_554_432

@@ -8,7 +8,7 @@ import { sameBytes } from './same-bytes.ts'
 export const STEP_MS = 30_000
 export const DIGITS = 6
 /** The length of the HMAC's output, as RFC 4226 section 4 (R6) recommends. */
-const SEED_LENGTH = 20
+export const SEED_LENGTH = 20
 
 /** Makes a seed of 160 random bits. */
 export function makeSeed(): Secret {

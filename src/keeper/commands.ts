@@ -3,12 +3,27 @@ import { z } from 'zod'
 import { Refusal } from '../base/refusal.ts'
 import { allowNetwork } from './break-glass.ts'
 import { killSessions } from './end-sessions.ts'
+import { enrolMany, planEnrolment } from './enrol-many.ts'
 import { freezeUser, listDevices, makeTempCode, revokeDevices, unfreezeUser } from './helpdesk.ts'
 import { enrollUser, listUsers, nameOf, removeUser, showUser, type UsersContext } from './users.ts'
 
 const user = z.object({ user: z.string().min(1).max(1_000) })
 const enrolment = user.extend({ replace: z.boolean() })
 const pass = z.object({ network: z.string().max(100), for: z.string().max(20), reason: z.string().max(1_000) })
+const plan = z.object({
+  lines: z.array(z.object({ line: z.int(), names: z.array(z.string().max(2_000)).max(1_000) })),
+  replace: z.boolean(),
+})
+const many = z.object({
+  made: z.array(
+    z.object({
+      user: z.string().max(1_000),
+      seed: z.string().max(100),
+      recovery_codes: z.array(z.string().max(20)).max(20),
+    }),
+  ),
+  replace: z.boolean(),
+})
 const freezing = user.extend({ reason: z.string().max(1_000) })
 const temporary = user.extend({ for: z.string().max(20) })
 const device = user.extend({ device: z.string().max(100).optional() })
@@ -44,6 +59,10 @@ export async function perform(context: UsersContext, command: string, args: Reco
 /** What the helpdesk does. */
 async function people(context: UsersContext, command: string, args: Record<string, unknown>): Promise<unknown> {
   switch (command) {
+    case 'user.enroll-plan':
+      return planEnrolment(context, read(plan, args))
+    case 'user.enroll-many':
+      return enrolMany(context, read(many, args))
     case 'user.freeze': {
       const { user: name, reason } = read(freezing, args)
       return freezeUser(context, name, reason)

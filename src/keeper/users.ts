@@ -52,7 +52,8 @@ export type UserDetail = {
   logins: Login[]
 }
 
-const DEFAULT_ISSUER = 'Postern'
+/** Stands before the user's name in authenticator apps. */
+export const DEFAULT_ISSUER = 'Postern'
 
 /**
  * Gives a user a new TOTP secret and ten recovery codes. With `replace` an earlier enrolment ends, and with it devices,
