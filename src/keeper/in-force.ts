@@ -50,6 +50,8 @@ export type InForceContext = {
   /** Makes ready what a set needs from outside; gives the feeds that everybody would be refused for. */
   prepare: Feeds['prepare']
   databases: Databases
+  /** What the store must have against a set: see roster-sense.ts. */
+  faultsOf(policies: Policies): Promise<string[]>
   /** A new set is in force. */
   changed(set: PolicySet): void
 }
@@ -70,6 +72,8 @@ export async function readPolicies(
 /** Puts a first set in force. Throws Refusal when its backends have no address or its ports cannot be had. */
 export async function putInForce(first: Good, context: InForceContext): Promise<InForce> {
   const { log } = context
+  const against = await context.faultsOf(first.policies)
+  if (against.length > 0) throw new Refusal(...against)
   for (const line of await missingFeeds(first, context)) log.error(line)
   let set = await make(first, null, context)
   let files = first.files
@@ -85,6 +89,8 @@ export async function putInForce(first: Good, context: InForceContext): Promise<
     watch?.set(files)
     try {
       if (!loaded.ok) throw new Refusal(...loaded.faults)
+      const against = await context.faultsOf(loaded.policies)
+      if (against.length > 0) throw new Refusal(...against)
       const missing = await missingFeeds(loaded, context)
       if (missing.length > 0) throw new Refusal(...missing)
       const next = await make(loaded, set, context)

@@ -30,6 +30,7 @@ import { liveSessionsOf, tellToEnd } from './live.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
 import type { Policies } from '../policy/load.ts'
 import { openResources, type Resources } from './resources.ts'
+import { renamedUsers, sharedMailboxes } from './roster-sense.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
 import { StateFault } from '../state/fault.ts'
 import type { Supervisor } from './supervise.ts'
@@ -87,6 +88,10 @@ export async function buildRig(file: string): Promise<Rig> {
       compileAs,
       prepare: rig.feeds.prepare,
       databases: rig.databases,
+      faultsOf: async (policies) => [
+        ...sharedMailboxes(policies),
+        ...renamedUsers(policies, await resources.store.users()),
+      ],
       changed: (set) => {
         takeUp(rig, set)
       },

@@ -320,6 +320,25 @@ describe('while users are being enrolled', () => {
     expect(await world.login('annie', 'secret', HOME)).toBe('code-missing')
   })
 
+  test.each([
+    'ANN',
+    'Annie',
+    'aNNIE',
+    'ann ',
+    'ann\0',
+    '\uff41nn',
+    'an\u0274',
+    'ann@',
+    'ann.',
+    'annie\u200b',
+    'CORP\\ann',
+  ])('no spelling of an enrolled user gets in with the bare password: "%s"', async (name) => {
+    const world = worldOf(rollOut({ pending_for: 0 }))
+    await world.enroll('ann')
+    expect(['code-missing', 'unknown-user']).toContain(await world.login(name, 'secret', HOME))
+    expect(world.asked).toEqual([])
+  })
+
   test('a right code with a wrong password ends nothing', async () => {
     const world = worldOf(rollOut())
     await world.enroll('ann')

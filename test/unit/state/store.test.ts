@@ -256,6 +256,15 @@ describe('a claim', () => {
     expect(await store.claim(claimOf(step(STEP + 5)), T0)).toBe('void')
   })
 
+  test.each(['totp', 'recovery'] as const)('of a user frozen and unfrozen meanwhile proves nothing: %s', async (of) => {
+    const claim = claimOf({ code: { of, number: of === 'totp' ? STEP : 1 } })
+    expect(await store.claim(claim, T0)).toBe('claimed')
+    await store.freeze('ann', { at: T0, reason: 'lost phone' })
+    await store.freeze('ann', null)
+    expect(await store.prove(proofOf(claim), T0)).toEqual({ say: 'void' })
+    expect(await store.claim(claim, T0)).toBe('burnt')
+  })
+
   test('of a recovery code is good once', async () => {
     const first = claimOf({ code: { of: 'recovery', number: 1 } })
     expect(await store.claim({ ...first, code: { of: 'recovery', number: 7 } }, T0)).toBe('replayed')
