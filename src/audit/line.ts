@@ -186,6 +186,11 @@ function detailOf(event: AuditEvent): Fields {
     case 'device-trusted':
     case 'device-revoked':
       return { device: clean(event.device) }
+    case 'user-frozen':
+    case 'user-unfrozen':
+      return {}
+    case 'temp-code-made':
+      return { until: clean(event.until) }
     case 'session-opened':
     case 'session-killed':
       return { backend: clean(event.backend) }
@@ -222,7 +227,15 @@ type Detailed = Extract<
   AuditEvent,
   {
     action:
-      'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' | 'session-killed'
+      | 'login-succeeded'
+      | 'device-trusted'
+      | 'device-revoked'
+      | 'user-frozen'
+      | 'user-unfrozen'
+      | 'temp-code-made'
+      | 'session-opened'
+      | 'session-closed'
+      | 'session-killed'
   }
 >
 
@@ -231,11 +244,7 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
     case 'login-failed':
     case 'server-stopped':
     case 'user-removed':
-    case 'user-frozen':
-    case 'user-unfrozen':
       return {}
-    case 'temp-code-made':
-      return { until: clean(event.until) }
     case 'server-started':
       return { version: clean(event.version), node: clean(event.node) }
     case 'front-lost':
