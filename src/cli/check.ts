@@ -1,7 +1,7 @@
 /** `postern check`: everything that `serve` would read, without serving. */
 import { lookup } from 'node:dns/promises'
 import { checkPolicies } from '../policy/check.ts'
-import { sharedMailboxes } from '../keeper/roster-sense.ts'
+import { looseDomains, sharedMailboxes } from '../keeper/roster-sense.ts'
 import type { Policies } from '../policy/load.ts'
 import { findMasterKey } from '../state/master-key.ts'
 import { storeExists } from '../state/sqlite.ts'
@@ -14,7 +14,8 @@ export async function check({ config, json }: { config: string; json?: boolean }
   const resolve = async (host: string) => (await lookup(host, { all: true })).map(({ address }) => address)
   const besides = async (policies: Policies) => {
     const gate = await checkGate(policies, process.env)
-    return { ...gate, faults: [...keyFaults(policies), ...sharedMailboxes(policies), ...gate.faults] }
+    const warnings = [...looseDomains(policies), ...gate.warnings]
+    return { warnings, faults: [...keyFaults(policies), ...sharedMailboxes(policies), ...gate.faults] }
   }
   const { faults, warnings } = await checkPolicies(config, process.env, resolve, { besides })
   const ok = faults.length === 0

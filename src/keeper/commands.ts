@@ -56,6 +56,13 @@ export async function perform(context: UsersContext, command: string, args: Reco
   }
 }
 
+const READING = ['user.list', 'user.show', 'user.enroll-plan', 'device.list', 'session.list']
+
+/** Tells whether a command changes nothing, so that it has an answer also while the audit cannot be written. */
+export function isReading(command: string): boolean {
+  return READING.includes(command)
+}
+
 /** What the helpdesk does. */
 async function people(context: UsersContext, command: string, args: Record<string, unknown>): Promise<unknown> {
   switch (command) {

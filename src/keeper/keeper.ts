@@ -17,7 +17,7 @@ import {
 } from '../base/limits.ts'
 import { Refusal } from '../base/refusal.ts'
 import { version } from '../base/version.ts'
-import { perform } from './commands.ts'
+import { isReading, perform } from './commands.ts'
 import { openControl } from './control.ts'
 import { hear, type LineContext } from './line-to-fronts.ts'
 import type { FromFront } from './messages.ts'
@@ -100,6 +100,7 @@ async function run(rig: Rig, command: string, args: Record<string, unknown>): Pr
   const trust = () => rig.force.current().login.trusted_device
   const context = { store, keys, clock: systemClock, rules, trust, sessions: rig.live, emit: rig.emit }
   const result = await perform(context, command, args)
+  if (isReading(command)) return result
   if (command === 'allow') await takePasses(rig)
   // What changed somebody's way in is on record before the operator hears that it is done.
   await rig.resources.journal.durable().catch((error: unknown) => {

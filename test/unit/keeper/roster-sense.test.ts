@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { renamedUsers, sharedMailboxes } from '../../../src/keeper/roster-sense.ts'
+import { looseDomains, renamedUsers, sharedMailboxes } from '../../../src/keeper/roster-sense.ts'
 import type { Policies } from '../../../src/policy/load.ts'
 import { parseRoster } from '../../../src/policy/roster.ts'
 import type { UserRow, UserState } from '../../../src/state/store.ts'
@@ -41,7 +41,7 @@ describe('one mailbox', () => {
 
   test('is told with both names and what to do', () => {
     expect(sharedMailboxes(policies({ roster: 'ann@a.example\nann@b.example', username: '{local}' }))).toEqual([
-      "login.yaml users.roster has ann@a.example and ann@b.example apart, who are one mailbox of old: write one as the other's alias",
+      "login.yaml users.roster has ann@a.example and ann@b.example apart, who are one mailbox: write one as the other's alias",
     ])
   })
 })
@@ -56,9 +56,26 @@ describe('a name that became an alias', () => {
     expect(renamedUsers(policies({ roster: 'annie ann\nbob' }), [known('ann', state)])).toHaveLength(faults)
   })
 
+  test('of the same mailbox by another domain is a fault too', () => {
+    const moved = (username: string) =>
+      renamedUsers(policies({ roster: 'ann@new.example', username }), [known('ann@old.example', 'enrolled')])
+    expect(moved('{local}')).toEqual([
+      'login.yaml users.roster has ann@new.example, whose mailbox is that of ann@old.example, who is enrolled: write ann@old.example first in that line',
+    ])
+    expect(moved('{user}')).toEqual([])
+  })
+
   test('is no fault where it is first, not there, or there is no roster', () => {
     const users = [known('ann', 'enrolled'), known('gone', 'frozen')]
     expect(renamedUsers(policies({ roster: 'ann annie' }), users)).toEqual([])
     expect(renamedUsers(policies({ roster: null }), users)).toEqual([])
   })
+})
+
+test.each<[string, Wanted, number]>([
+  ['with a roster', { roster: 'ann', username: '{local}' }, 0],
+  ['without one, and every domain', { roster: null, username: '{local}' }, 2],
+  ['without one, where the old server hears the domain', { roster: null, username: '{local}+{domain}' }, 0],
+])('an old server that hears the local part alone is warned of: %s', (_, wanted, warnings) => {
+  expect(looseDomains(policies(wanted))).toHaveLength(warnings)
 })
