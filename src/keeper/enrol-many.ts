@@ -11,6 +11,7 @@ import { Secret } from '../base/secret.ts'
 import { plainName } from '../base/user-name.ts'
 import { readRecoveryCode, RECOVERY_CODES } from '../factors/recovery.ts'
 import { SEED_LENGTH } from '../factors/totp.ts'
+import { StateFault } from '../state/fault.ts'
 import type { NewEnrolment } from '../state/store.ts'
 import { tellEnrolled, type UsersContext } from './users.ts'
 
@@ -75,7 +76,8 @@ export async function enrolMany(
   await inPieces(made, (one) => {
     enrolments.push(enrolmentOf(context, one, clock.now(), replace))
   })
-  const answer = await store.enrollMany(enrolments)
+  const answer = await store.enrollMany(enrolments).catch(notDone)
+  if ('why' in answer) return { enrolled: false, why: answer.why }
   if (answer.say === 'exists') {
     const [one = ''] = answer.users
     return { enrolled: false, why: `${one} was enrolled by somebody else just now: start again` }
@@ -84,6 +86,12 @@ export async function enrolMany(
     tellEnrolled(context, one)
   })
   return { enrolled: true, users: answer.each.length, replaced: answer.each.filter(({ replaced }) => replaced).length }
+}
+
+/** The store says so when a transaction did not happen. */
+function notDone(error: unknown): { why: string } {
+  if (error instanceof StateFault) return { why: error.message }
+  throw error
 }
 
 function isSound(context: UsersContext, { user, seed, recovery_codes: codes }: EnrolmentMade): boolean {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { main } from '../../src/main.ts'
 import { askServer } from '../../src/keeper/control.ts'
@@ -181,6 +182,16 @@ describe('enrolling a file', () => {
     expect(readFileSync(join(out('sheets'), 'ann@example.com.html'), 'utf8')).toBe(before)
     expect(existsSync(join(out('sheets'), 'carl@example.com.html'))).toBe(false)
     expect(await ask('user.show', { user: 'ann' })).toEqual(at)
+    expect(await states()).toMatchObject({ carl: 'none' })
+  })
+
+  test('enrols nobody and leaves no sheet when the store cannot be written', async () => {
+    const other = new DatabaseSync(join(postern.folder, 'state/postern.sqlite'))
+    other.exec('BEGIN IMMEDIATE')
+    const ran = await enroll(file('carl'), 'sheets')
+    other.close()
+    expect(ran.stderr).toMatch(/^postern: nobody was enrolled: another program holds the store/)
+    expect(existsSync(join(out('sheets'), 'carl@example.com.html'))).toBe(false)
     expect(await states()).toMatchObject({ carl: 'none' })
   })
 
