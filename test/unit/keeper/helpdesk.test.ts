@@ -125,7 +125,7 @@ describe.each(ENDS)('%s', (_, end) => {
   })
 
   test('in the very moment in which a login is proven: it is not open, or it is told to end', async () => {
-    for (let turns = 0; turns < 12; turns++) {
+    for (let turns = 0; turns < 9; turns++) {
       const { world, stored } = await trusting()
       const tried = await world.authenticate('ann', stored, HOME)
       const settled = world.settle(tried, 'proven')
