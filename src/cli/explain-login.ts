@@ -7,6 +7,7 @@ import type { LoginPolicy } from '../keeper/login-policy.ts'
 import { demandOf } from '../keeper/second-factor.ts'
 import type { Policies } from '../policy/load.ts'
 import type { Peeked } from '../state/peek.ts'
+import { rulingsOf, type Ruling } from './explain-rules.ts'
 import type { Explanation } from './explanation.ts'
 
 /** `needs`: words for what the person has to type, or why nothing helps. Facts come in the order they are judged in. */
@@ -37,10 +38,36 @@ export function explainLogin(policies: Policies, question: LoginQuestion): Login
   if (name === null || bar !== null) {
     return { user: name ?? user, allowed: false, facts, needs: `nothing helps: ${bar ?? ''}` }
   }
+  const { country } = question.gate
+  const isTraveller = (code: string) => exceptionFor(policy.exceptions, name, code, at) !== null
+  const rulings = rulingsOf(policies, policy, { ...question, name, country, isTraveller })
+  facts.push(...rulings.map(({ listeners, fact }) => `${onListeners(listeners)}${fact}`))
   const trust = trustWords(policies, question)
   facts.push(`state ${store?.user?.state ?? 'none'}`, ...(trust === null ? [] : [trust]))
-  return { user: name, facts, ...wordsFor(demandOf(policy, store?.user ?? null, question.address.text, at)) }
+  const words = rulings.map((ruling) => ({ ...wordsUnder(ruling, question), where: onListeners(ruling.listeners) }))
+  const needs = words.map((one) => `${one.where}${one.needs}`).join('; ')
+  return { user: name, facts, allowed: words.some(({ allowed }) => allowed), needs }
 }
+
+const onListeners = (names: string[]) => (names.length === 0 ? '' : `on ${names.join(', ')}: `)
+
+function wordsUnder({ policy, bar }: Ruling, { store, address, at }: LoginQuestion): Needs {
+  if (bar !== null) return { allowed: false, needs: 'nothing helps: a rule of login.yaml shuts this address out' }
+  const { methods } = policy.second_factor
+  const demand = demandOf(policy, store?.user ?? null, address.text, at)
+  if (demand === 'frozen' || demand === 'password') return wordsFor(demand)
+  const certificate = methods.includes('client_certificate')
+  if (!methods.includes('totp')) {
+    if (demand === 'either') return wordsFor('password')
+    return {
+      allowed: certificate,
+      needs: certificate ? 'a client certificate and the password' : `a method that is not totp: ${methods.join(', ')}`,
+    }
+  }
+  return wordsFor(demand)
+}
+
+type Needs = { allowed: boolean; needs: string }
 
 function noName({ roster }: Policies): string {
   return roster === null ? 'this is no user name' : 'the roster does not name this user'
@@ -60,7 +87,7 @@ function barOf(policy: LoginPolicy, name: string, { gate, at }: LoginQuestion, f
   return null
 }
 
-function wordsFor(demand: ReturnType<typeof demandOf>): { allowed: boolean; needs: string } {
+function wordsFor(demand: ReturnType<typeof demandOf>): Needs {
   switch (demand) {
     case 'frozen':
       return { allowed: false, needs: 'nothing helps: the user is frozen' }

@@ -6,10 +6,13 @@ import { randomBytes } from 'node:crypto'
 import { findTrust } from '../factors/trusted-device.ts'
 import { broke, failed, giveBack, holdMs, type Asked, type Attempt, type Desk, type Login } from './desk.ts'
 import { exceptionFor } from './exceptions.ts'
+import { barredByRule, policyUnder, ruleFor } from './rules.ts'
 import { auditName, backendFor, backendUsername, canonicalName } from './identity.ts'
 import type { Factor, LoginFailure, RuleAt } from '../audit/events.ts'
+import { parseAddress } from '../base/ip.ts'
+import type { LoginRule } from '../policy/rules.ts'
 import type { CodeId, Dossier, Proof } from '../state/store.ts'
-import type { BackendPolicy } from './login-policy.ts'
+import type { BackendPolicy, LoginPolicy } from './login-policy.ts'
 import type { AuthenticateAnswer } from './messages.ts'
 import type { Finding, Marks, Typed } from './second-factor.ts'
 
@@ -77,8 +80,10 @@ function proceed(desk: Desk, login: Login, asked: Asked, password: Buffer): Auth
 }
 
 async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling> {
+  const name = canonicalName(attempt.user, login.policy.users)
+  const ruled = ruleFor(login.policy.rules, name ?? '', login.connection.listener)
+  login.policy = policyUnder(login.policy, ruled)
   const { policy } = login
-  const name = canonicalName(attempt.user, policy.users)
   login.user = name ?? login.user
   login.backend = name === null ? null : backendFor(name, policy.backends)
   const typed: Typed = { ...attempt, user: name ?? '', ip: login.connection.ip }
@@ -87,9 +92,9 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   const finding = desk.secondFactor.judge(typed, marks, dossier, policy, desk.clock.now())
   if (!isSayable(attempt.secret)) return refuse('malformed')
   if (name === null || login.backend === null) return refuse('unknown-user')
-  const barred = barredBy(desk, login, name)
+  const barred = barredBy(desk, login, name, ruled)
   if (barred !== null) return { ...refuse('rule'), by: barred }
-  if (finding.say === 'refuse') return refuse(finding.reason)
+  if (finding.say === 'refuse') return { ...refuse(finding.reason), ...(finding.reason === 'rule' && named(policy)) }
   const { backend } = login
   const enrolment = dossier.user?.enrolment ?? null
   // Before the claim: a code is not spent on a password that is known to be wrong.
@@ -106,11 +111,22 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   return 'say' in good ? good : await ask(desk, login, good)
 }
 
-/** The gate let a traveller's country pass: here only the users that an exception names go on. Gives the rule that bars others. */
-function barredBy({ fenced, clock }: Desk, { connection, policy }: Login, name: string): RuleAt | null {
-  const fence = fenced(connection.ip)
-  if (fence === null) return null
-  return exceptionFor(policy.exceptions, name, fence.country, clock.now()) === null ? fence.by : null
+/**
+ * What shuts this user out from here, or null. The gate let a traveller's country pass: here only the users that an exception names go
+ * on, and those pass the countries of their rule as well.
+ */
+function barredBy(desk: Desk, { connection, policy }: Login, name: string, ruled: LoginRule | null): RuleAt | null {
+  const now = desk.clock.now()
+  const isTraveller = (country: string | null) => exceptionFor(policy.exceptions, name, country, now) !== null
+  const fence = desk.fenced(connection.ip)
+  if (fence !== null && !isTraveller(fence.country)) return fence.by
+  const address = parseAddress(connection.ip)
+  if (ruled === null || address === null) return ruled?.by ?? null
+  return barredByRule(ruled, { address, country: () => desk.country(connection.ip), isTraveller }, now)
+}
+
+function named({ second_factor: { by } }: LoginPolicy): { by?: RuleAt } {
+  return by === undefined ? {} : { by }
 }
 
 /** What no USER/PASS dialogue can carry must not reach one: a line end in a password would be a command to the old server. */

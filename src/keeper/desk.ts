@@ -23,6 +23,8 @@ export type JudgeContext = {
   opened(session: string, login: { user: string; backend: string }): void
   /** The country of an address that only `exceptions` can let in, and the rule that shuts it out; else null. */
   fenced(ip: string): { country: string | null; by: RuleAt } | null
+  /** The country of an address, null where that is not known. Throws when no database is loaded: nobody gets in on that. */
+  country(ip: string): string | null
   /** Something failed inside; the login was refused as our own trouble. For the log. */
   broken(error: unknown): void
   /** A front said what no honest front says. `what` is fit for the log. */

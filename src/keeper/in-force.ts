@@ -160,12 +160,13 @@ async function make(loaded: Good, before: PolicySet | null, { log, databases }: 
 }
 
 /** Gives what the judgement of logins goes by. */
-export function loginPolicyOf({ login, postern, roster }: Policies): LoginPolicy {
+export function loginPolicyOf({ login, postern, roster, rules, methodsAt }: Policies): LoginPolicy {
   const { second_factor, users, totp, trusted_device, failures } = login
   return {
     users: { default_domain: users.default_domain, strip_prefix: users.strip_prefix, roster },
     second_factor: {
       ...second_factor,
+      by: methodsAt,
       not_required_from: (ip) => {
         const address = parseAddress(ip)
         return address !== null && second_factor.not_required_from.some((range) => contains(range, address))
@@ -179,6 +180,7 @@ export function loginPolicyOf({ login, postern, roster }: Policies): LoginPolicy
       countries,
       until: endOfDay(until),
     })),
+    rules,
     backends: postern.backends,
   }
 }

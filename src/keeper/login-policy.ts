@@ -1,5 +1,7 @@
 /** What of the policies the judgement of logins looks at. Names are those of the files; times are milliseconds. */
 import type { TrustRules } from '../factors/trusted-device.ts'
+import type { RuleAt } from '../audit/events.ts'
+import type { LoginRule, Method } from '../policy/rules.ts'
 import type { IdentityRules, NamingRules } from './identity.ts'
 
 export type LoginPolicy = {
@@ -10,7 +12,10 @@ export type LoginPolicy = {
     until: number | null
     /** With `enrolled`: so long after the enrolment a user whose code was never used may go on with the password alone. */
     pending_for: number
-    methods: readonly ('totp' | 'app_password' | 'client_certificate')[]
+    /** The only ones that count for this login. */
+    methods: readonly Method[]
+    /** Where they stand, for the audit. */
+    by?: RuleAt
     /** Tells whether the password alone is enough from an address. */
     not_required_from: (ip: string) => boolean
   }
@@ -19,6 +24,8 @@ export type LoginPolicy = {
   failures: { reply_after: number }
   /** Who may come from countries that the geofence shuts out, until when. Users are plain patterns. */
   exceptions: readonly { users: readonly string[]; countries: readonly string[]; until: number }[]
+  /** In their order; see `rules.ts`. */
+  rules: readonly LoginRule[]
   backends: readonly BackendPolicy[]
 }
 

@@ -159,6 +159,7 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
     emit,
     durable: () => journal.durable(),
     fenced: (ip) => rig().lateGate.fenced(ip),
+    country: (ip) => rig().databases.country(ip),
     opened: (id, { user, backend }) => {
       const ip = rig().sessions.loggedIn(id, user, backend)
       if (ip !== null) rig().known.proven(ip, systemClock.now())

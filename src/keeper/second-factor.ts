@@ -86,10 +86,12 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
       const found = evidence(typed, marks, dossier, policy, now)
       const demand = demandOf(policy, dossier.user, typed.ip, now)
       if (demand === 'frozen') return { say: 'refuse', reason: 'frozen' }
-      if (demand === 'unknown') return { say: 'refuse', reason: 'unknown-user' }
       if (demand === 'password') return { say: 'password', password: Buffer.from(typed.secret) }
       // Without the method, what it left behind (trust, recovery codes) counts no longer either.
-      if (!policy.second_factor.methods.includes('totp')) return orPassword(demand, typed, 'rule')
+      if (!policy.second_factor.methods.includes('totp')) {
+        return orPassword(demand === 'either' ? 'either' : 'code', typed, 'rule')
+      }
+      if (demand === 'unknown') return { say: 'refuse', reason: 'unknown-user' }
       return weigh(found, demand, typed)
     },
   }

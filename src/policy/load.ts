@@ -15,6 +15,7 @@ import type { PolicyName } from './not-yet.ts'
 import type { PolicyFile } from './read-file.ts'
 import { type Opened, type Reading, startReading } from './reading.ts'
 import { parseRoster } from './roster.ts'
+import { type LoginRule, loadRules, rulesSense } from './rules.ts'
 import { type Login, loginSchema, type Postern, posternSchema, type SchemaContext } from './schema.ts'
 import { loginSense, posternSense, type Remarks } from './sense.ts'
 import { type Path, readYaml } from './yaml-file.ts'
@@ -27,6 +28,9 @@ export type Policies = GatePolicies & {
   login: Login
   /** Every spelling of every user in plain form, to the canonical name; null when login.yaml names no roster. */
   roster: ReadonlyMap<string, string> | null
+  rules: LoginRule[]
+  /** Where `second_factor.methods` stand, for the audit. */
+  methodsAt: RuleAt
   certificates: Certificate[]
   /** Pairs on disk that do not fit, where the last good pair goes on. Only with `lastGood`. */
   rejected: { name: string; reason: string }[]
@@ -76,14 +80,16 @@ export async function loadPolicies(file: string, environment: Environment, optio
     await lookAtKey(reading, opened.postern, postern)
   }
   if (opened.login && login) add(reading, opened.login, loginSense(login))
+  if (opened.login && login && postern) add(reading, opened.login, rulesSense(login, postern))
   const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
   if (options.compileAs && postern) reading.compile = options.compileAs(postern.processes.user)
+  const rules = opened.login && login ? await loadRules(reading, opened.login, login) : null
   const tools = gateTools(reading, opened.postern, postern)
   const { opened: gateFiles, ...gate } = await loadGateFiles(tools, login, postern?.state.path ?? null)
 
   const files = reading.reader.files()
   const warnings = render(reading.findings.warnings)
-  if (reading.findings.faults.length > 0 || !postern || !login) {
+  if (reading.findings.faults.length > 0 || !postern || !login || !rules) {
     return { ok: false, faults: render(reading.findings.faults), warnings, files }
   }
   const variables = [...reading.variables]
@@ -93,8 +99,9 @@ export async function loadPolicies(file: string, environment: Environment, optio
     'geofence.yaml': gateFiles.geofence,
     'reputation.yaml': gateFiles.reputation,
   })
-  const ruleAt = placer(opened.postern)
-  const read = { folder: reading.folder, postern, login, roster, certificates, rejected, variables }
+  const ruleAt = placer('postern.yaml', opened.postern)
+  const methodsAt = placer('login.yaml', opened.login)('second_factor.methods', ['second_factor', 'methods'])
+  const read = { folder: reading.folder, postern, login, roster, rules, methodsAt, certificates, rejected, variables }
   const policies = { ...read, ...gate, tell, ruleAt }
   return { ok: true, policies, warnings, files }
 }
@@ -257,8 +264,8 @@ async function lookAtFolder(reading: Reading, file: string): Promise<void> {
   )
 }
 
-function placer(opened: Opened | null): Policies['ruleAt'] {
-  return (rule, path) => ({ file: 'postern.yaml', line: opened?.file.place(path).line ?? 0, rule })
+function placer(file: PolicyName, opened: Opened | null): Policies['ruleAt'] {
+  return (rule, path) => ({ file, line: opened?.file.place(path).line ?? 0, rule })
 }
 
 function teller(opened: Partial<Record<PolicyName, Opened | null>>): Policies['tell'] {

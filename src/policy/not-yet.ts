@@ -27,10 +27,10 @@ const ROWS: readonly Row[] = [
   { file: 'login.yaml', at: 'failures.per_address', built: [] },
   { file: 'login.yaml', at: 'failures.per_network', built: [] },
   { file: 'login.yaml', at: 'failures.per_user_everywhere', built: [] },
-  { file: 'login.yaml', at: 'rules', built: [[]] },
 ]
 
-const METHOD = 'totp'
+/** The method that does nothing yet: alone it would let nobody in. */
+const METHOD = 'app_password'
 
 /** `whole`: the key must not stand there at all. The message is the end of a sentence. */
 export type Missing = { path: Path; whole: boolean; message: string }
@@ -46,14 +46,18 @@ export function notYet(file: PolicyName, data: unknown): Missing[] {
         message: `is not in this version yet; ${instead(row.built)}`,
       })),
   )
-  return file === 'login.yaml' ? [...found, ...withoutCodes(data)] : found
+  return file === 'login.yaml' ? [...found, ...withoutOthers(data)] : found
 }
 
-/** A rule of its own, as it is about what a list lacks. */
-function withoutCodes(data: unknown): Missing[] {
-  return placesOf(data, ['second_factor', 'methods'], [])
-    .filter(({ value }) => Array.isArray(value) && value.length > 0 && !value.includes(METHOD))
-    .map(({ path }) => ({ path, whole: false, message: `without ${METHOD} is not in this version yet; add ${METHOD}` }))
+/** A rule of its own, as it is about a whole list. */
+function withoutOthers(data: unknown): Missing[] {
+  return [...placesOf(data, ['second_factor', 'methods'], []), ...placesOf(data, ['rules', '*', 'methods'], [])]
+    .filter(({ value }) => Array.isArray(value) && value.length > 0 && value.every((one) => one === METHOD))
+    .map(({ path }) => ({
+      path,
+      whole: false,
+      message: `with ${METHOD} alone is not in this version yet; add another`,
+    }))
 }
 
 function placesOf(value: unknown, keys: readonly string[], path: Path): { path: Path; value: unknown }[] {

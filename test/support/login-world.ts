@@ -51,6 +51,7 @@ export function policyOf(change: { [K in keyof LoginPolicy]?: Partial<LoginPolic
     },
     failures: { reply_after: 3000, ...change.failures },
     exceptions: (change.exceptions as LoginPolicy['exceptions'] | undefined) ?? [],
+    rules: (change.rules as LoginPolicy['rules'] | undefined) ?? [],
     backends: (change.backends as BackendPolicy[] | undefined) ?? [backend()],
   }
 }
@@ -110,6 +111,7 @@ export function createWorld(
       durable: () => Promise.resolve(),
       opened: (session) => world.opened.push(session),
       fenced: () => null,
+      country: () => null,
       broken: (error) => world.broken.push(error),
       breach: (_, what) => world.breaches.push(what),
     }

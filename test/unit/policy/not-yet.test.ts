@@ -170,13 +170,13 @@ const login: [string, string, string][] = [
   ],
   [
     'rules: []',
-    'rules: [{ users: ["*@x.example"], countries: { allow: [DE] } }]',
-    '`rules` is not in this version yet; write []',
+    'rules: [{ users: ["*@x.example"], methods: [app_password] }]',
+    '`rules[0].methods` with app_password alone is not in this version yet; add another',
   ],
   [
     '[totp, app_password, client_certificate]',
     '[app_password]',
-    '`second_factor.methods` without totp is not in this version yet; add totp',
+    '`second_factor.methods` with app_password alone is not in this version yet; add another',
   ],
 ]
 test.each(login)('login.yaml: instead of %s, %s is refused by name', async (from, to, message) => {
