@@ -14,6 +14,7 @@ import { type GatePolicies, type GateTools, loadGateFiles } from './gate-files.t
 import type { PolicyName } from './not-yet.ts'
 import type { PolicyFile } from './read-file.ts'
 import { type Opened, type Reading, startReading } from './reading.ts'
+import { notRequiredSense } from './not-required.ts'
 import { parseRoster } from './roster.ts'
 import { type LoginRule, loadRules, rulesSense } from './rules.ts'
 import { type Login, loginSchema, type Postern, posternSchema, type SchemaContext } from './schema.ts'
@@ -80,7 +81,10 @@ export async function loadPolicies(file: string, environment: Environment, optio
     await lookAtKey(reading, opened.postern, postern)
   }
   if (opened.login && login) add(reading, opened.login, loginSense(login))
-  if (opened.login && login && postern) add(reading, opened.login, rulesSense(login, postern))
+  if (opened.login && login && postern) {
+    add(reading, opened.login, rulesSense(login, postern))
+    add(reading, opened.login, notRequiredSense(login, postern))
+  }
   const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
   if (options.compileAs && postern) reading.compile = options.compileAs(postern.processes.user)
   const rules = opened.login && login ? await loadRules(reading, opened.login, login) : null

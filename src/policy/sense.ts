@@ -11,7 +11,8 @@ export type Remarks = { faults: Remark[]; warnings: Remark[] }
 /** RFC 1939, 3: an autologout timer must be of at least ten minutes. */
 const IDLE_LEAST_MS = 600_000
 
-const EVERYBODY = ['0.0.0.0/0', '0.0.0.0-255.255.255.255', '::/0']
+/** All of an IP version, as `Range` prints it. */
+export const EVERYBODY = ['0.0.0.0/0', '0.0.0.0-255.255.255.255', '::/0']
 
 /** Needs postern.yaml as examined. */
 export function posternSense(postern: Postern): Remarks {
@@ -46,7 +47,6 @@ export function posternSense(postern: Postern): Remarks {
 export function loginSense(login: Login): Remarks {
   const { second_factor: factor, users, trusted_device: device } = login
   const enrolled = factor.required_for === 'enrolled'
-  const wide = factor.not_required_from.flatMap((range, i) => (EVERYBODY.includes(range.text) ? [i] : []))
   const loose = device.for !== null && (device.same_network.ipv4 < 16 || device.same_network.ipv6 < 32)
   return {
     faults:
@@ -59,10 +59,6 @@ export function loginSense(login: Login): Remarks {
           ]
         : [],
     warnings: [
-      ...wide.map((i) => ({
-        path: ['second_factor', 'not_required_from', i],
-        message: 'is everybody: the password alone is enough',
-      })),
       ...(!enrolled && factor.until !== null
         ? [{ path: ['second_factor', 'until'], message: 'says nothing unless `required_for` is enrolled' }]
         : []),
