@@ -7,12 +7,14 @@ import { check } from './cli/check.ts'
 import { explain } from './cli/explain.ts'
 import { reload, status } from './cli/running.ts'
 import { serve } from './cli/serve.ts'
+import { userTravel } from './cli/travel.ts'
 import { userEnroll, userList, userRemove, userShow } from './cli/user.ts'
 import { demo } from './demo/demo.ts'
 
 type Run<Args extends unknown[]> = (...args: Args) => Promise<number>
 type Ends = <Args extends unknown[]>(run: Run<Args>) => (...args: Args) => Promise<void>
 type MakeCommand = (spec: string, about: string) => Command
+type MakeUserCommand = (spec: string, about: string, parent: Command) => Command
 
 /**
  * Runs one command. Needs the words behind the program's name; gives the exit code: 0 done, 1 the thing asked about is
@@ -77,7 +79,18 @@ function program(ends: Ends): Command {
     .option('--json', 'as JSON')
     .action(ends(userShow))
   command('remove <user>', 'remove every trace of a user outside the audit', user).action(ends(userRemove))
+  travelCommand(command, ends, user)
   return root
+}
+
+function travelCommand(command: MakeUserCommand, ends: Ends, user: Command): void {
+  command('travel <user>', 'let a user in from countries that are shut out, for a while', user)
+    .option('--countries <codes>', 'ISO 3166-1 codes, such as JP,KR')
+    .option('--until <day>', 'the last day, such as 2027-03-14; now ends it')
+    .option('--end', 'end it now')
+    .option('--reason <text>', 'why, for the audit', '')
+    .option('--json', 'as JSON')
+    .action(ends(userTravel))
 }
 
 function gateCommands(command: MakeCommand, ends: Ends): void {

@@ -144,6 +144,8 @@ export type AdminEvent =
   | { action: 'policy-rejected'; faults: string[] }
   /** A network passes the gate until then (ISO 8601); null: its pass was ended. */
   | { action: 'break-glass'; network: string; until: string | null; reason: string }
+  /** A user may come from these countries until then (ISO 8601); null: that was ended. */
+  | { action: 'user-travel'; user: string; countries: string[]; until: string | null; reason: string }
   | { action: 'user-enrolled'; user: string; replaced: boolean }
   | { action: 'user-removed'; user: string }
   | { action: 'certificate-loaded' | 'certificate-expiring'; name: string; notAfter: string; fingerprint: string }

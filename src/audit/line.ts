@@ -51,6 +51,7 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'feed-updated': { category: 'configuration', type: ['change'], outcome: 'success' },
   'feed-failed': { category: 'configuration', type: ['change'], outcome: 'failure' },
   'user-enrolled': { category: 'iam', type: ['user', 'creation'], outcome: 'success' },
+  'user-travel': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
   'user-removed': { category: 'iam', type: ['user', 'deletion'], outcome: 'success' },
   'certificate-loaded': { category: 'configuration', type: ['change'], outcome: 'success' },
   'certificate-expiring': { category: 'configuration', type: ['info'] },
@@ -234,6 +235,11 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       }
     case 'policy-rejected':
       return { faults: event.faults.slice(0, AUDIT_LIST_MAX).map((fault) => clean(fault)), ...restOf(event.faults) }
+    case 'user-travel':
+      return {
+        countries: event.countries.map((code) => clean(code)),
+        until: event.until === null ? null : clean(event.until),
+      }
     case 'user-enrolled':
       return { replaced: event.replaced }
     case 'certificate-loaded':

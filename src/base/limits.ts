@@ -206,3 +206,11 @@ export const USERS_COUNT_MS = 10_000
  * server's mailbox lock as long.
  */
 export const CLIENT_ENDED_MS = 60_000
+
+// Rules, journeys, client certificates.
+/** The longest journey that a command can open; what is to hold longer belongs into login.yaml. */
+export const TRAVEL_LONGEST_MS = 31_622_400_000
+/** Users who travel at once: as many as a large company sends about. */
+export const TRAVELS_MAX = 10_000
+/** Countries of one journey: a long one, and still not the whole world. */
+export const TRAVEL_COUNTRIES_MAX = 50

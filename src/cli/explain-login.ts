@@ -4,6 +4,7 @@ import { exceptionFor } from '../keeper/exceptions.ts'
 import { backendFor, canonicalName } from '../keeper/identity.ts'
 import { loginPolicyOf } from '../keeper/in-force.ts'
 import type { LoginPolicy } from '../keeper/login-policy.ts'
+import { withTravels } from '../keeper/travel.ts'
 import { demandOf } from '../keeper/second-factor.ts'
 import type { Policies } from '../policy/load.ts'
 import type { Peeked } from '../state/peek.ts'
@@ -31,7 +32,7 @@ export function nameOf(policies: Policies, user: string): string | null {
 /** Needs policies without a fault, and what the store has of the user. */
 export function explainLogin(policies: Policies, question: LoginQuestion): LoginExplanation {
   const { user, store, at } = question
-  const policy = loginPolicyOf(policies)
+  const policy = withTravels(loginPolicyOf(policies), store?.travels ?? [])
   const name = nameOf(policies, user)
   const facts: string[] = []
   const bar = name === null ? noName(policies) : barOf(policy, name, question, facts)
@@ -41,7 +42,7 @@ export function explainLogin(policies: Policies, question: LoginQuestion): Login
   const { country } = question.gate
   const isTraveller = (code: string) => exceptionFor(policy.exceptions, name, code, at) !== null
   const rulings = rulingsOf(policies, policy, { ...question, name, country, isTraveller })
-  facts.push(...rulings.map(({ listeners, fact }) => `${onListeners(listeners)}${fact}`))
+  facts.push(...rulings.flatMap(({ listeners, fact }) => (fact === null ? [] : [`${onListeners(listeners)}${fact}`])))
   const trust = trustWords(policies, question)
   facts.push(`state ${store?.user?.state ?? 'none'}`, ...(trust === null ? [] : [trust]))
   const words = rulings.map((ruling) => ({ ...wordsUnder(ruling, question), where: onListeners(ruling.listeners) }))
@@ -74,16 +75,19 @@ function noName({ roster }: Policies): string {
 }
 
 /** What shuts a user out before anybody asks for a code; null when nothing does. */
-function barOf(policy: LoginPolicy, name: string, { gate, at }: LoginQuestion, facts: string[]): string | null {
+function barOf(policy: LoginPolicy, name: string, { gate, at, store }: LoginQuestion, facts: string[]): string | null {
   facts.push(`user ${name}${policy.users.roster === null ? '' : ', on the roster'}`)
   const backend = backendFor(name, policy.backends)
   if (backend === null) return 'no backend serves this domain'
   facts.push(`backend ${backend.name}`)
   if (gate.gate.verdict === 'denied') return 'the gate denies the address'
+  const journey = store?.travels.find(({ user, until }) => user === name && at < until)
+  if (journey !== undefined)
+    facts.push(`travels to ${journey.countries.join(', ')} until ${new Date(journey.until).toISOString()}`)
   if (gate.gate.verdict !== 'login') return null
   const exception = exceptionFor(policy.exceptions, name, gate.country, at)
-  if (exception === null) return 'no exception of login.yaml names this user for this country'
-  facts.push(`exception of login.yaml for ${gate.country ?? '?'} until ${new Date(exception.until).toISOString()}`)
+  if (exception === null) return 'no exception names this user for this country'
+  facts.push(`exception for ${gate.country ?? '?'} until ${new Date(exception.until).toISOString()}`)
   return null
 }
 

@@ -6,7 +6,7 @@ import type { LoginPolicy } from '../keeper/login-policy.ts'
 import type { Policies } from '../policy/load.ts'
 
 /** `listeners`: empty where the same holds on all. `bar`: the line that shuts the user out there. */
-export type Ruling = { listeners: string[]; policy: LoginPolicy; bar: RuleAt | null; fact: string }
+export type Ruling = { listeners: string[]; policy: LoginPolicy; bar: RuleAt | null; fact: string | null }
 
 export type RuleQuestion = {
   name: string
@@ -23,8 +23,8 @@ export function rulingsOf({ postern }: Policies, policy: LoginPolicy, question: 
   return [...byRule].map(([rule, listeners]) => {
     const country = () => question.country
     const bar = rule === null ? null : barredByRule(rule, { ...question, country }, question.at)
-    const fact =
-      rule === null ? 'no rule of login.yaml' : `rule ${rule.by.file}:${rule.by.line}${verdict(bar, rule.methods)}`
+    const none = policy.rules.length === 0 ? null : 'no rule of login.yaml'
+    const fact = rule === null ? none : `rule ${rule.by.file}:${rule.by.line}${verdict(bar, rule.methods)}`
     return { listeners: byRule.size === 1 ? [] : listeners, policy: policyUnder(policy, rule), bar, fact }
   })
 }

@@ -22,7 +22,12 @@ export async function explain(ip: string, options: Options): Promise<number> {
   const { policies } = loaded
   const name = options.user === undefined ? null : nameOf(policies, options.user)
   const store = peek(policies.postern.state.path, name)
-  const gate = await explainAddress(policies, { address, at, passes: store?.passes ?? [] })
+  const gate = await explainAddress(policies, {
+    address,
+    at,
+    passes: store?.passes ?? [],
+    travels: store?.travels ?? [],
+  })
   const fingerprint = options.ja4 ?? null
   const login =
     options.user === undefined
@@ -70,7 +75,7 @@ function verdictWords({ gate: { verdict, by } }: Explanation): string {
     case 'unsure':
       return `nobody gets in until it is known${why}`
     case 'login':
-      return `passes for users that an exception of login.yaml names; all others are refused at login${why}`
+      return `passes for users that an exception names; all others are refused at login${why}`
   }
 }
 

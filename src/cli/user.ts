@@ -63,6 +63,11 @@ export async function userShow(user: string, options: Common): Promise<number> {
     )
   }
   print(`app passwords  ${detail.app_passwords.length === 0 ? 'none' : detail.app_passwords.join(', ')}`)
+  const { travel } = detail
+  if (travel !== null)
+    print(
+      `travels        ${travel.countries.join(', ')} until ${when(travel.until)}${travel.reason === '' ? '' : `: ${travel.reason}`}`,
+    )
   print(`last logins    ${detail.logins.length === 0 ? 'none' : ''}`)
   for (const login of detail.logins) print(`  ${when(login.at)}  ${login.ip}  ${login.factor}  ${login.listener}`)
   return 0

@@ -19,10 +19,11 @@ import { Refusal } from '../base/refusal.ts'
 import { version } from '../base/version.ts'
 import { perform } from './commands.ts'
 import { openControl } from './control.ts'
+import { gateData, takeUpCommand } from './gate-data.ts'
 import { hear, type LineContext } from './line-to-fronts.ts'
 import type { FromFront } from './messages.ts'
 import { refuseInspector } from './no-inspector.ts'
-import { broadcast, buildRig, gateData, renewTicketKeys, takePasses, type Rig } from './rig.ts'
+import { broadcast, buildRig, renewTicketKeys, type Rig } from './rig.ts'
 import { readinessOf, statusOf, type Vitals } from './status.ts'
 import { frontIdentity, supervise, type Front, type Supervisor } from './supervise.ts'
 
@@ -98,7 +99,9 @@ async function run(rig: Rig, command: string, args: Record<string, unknown>): Pr
   const { store, keys } = rig.resources
   const rules = () => rig.force.current().login.users
   const result = await perform({ store, keys, clock: systemClock, rules, emit: rig.emit }, command, args)
-  if (command === 'allow') await takePasses(rig)
+  await takeUpCommand(rig, command, (data) => {
+    broadcast(rig, { kind: 'gate-data', data })
+  })
   // What changed somebody's way in is on record before the operator hears that it is done.
   await rig.resources.journal.durable().catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error)

@@ -6,7 +6,6 @@ import { systemClock } from '../base/clock.ts'
 import { KNOWN_FOR_MS } from '../base/gate-limits.ts'
 import { PER_ADDRESS_SHARE } from '../base/limits.ts'
 import { createLog, type Log } from '../base/log.ts'
-import type { GateData, Pass } from '../gate/verdict.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
 import { createAdmission, type Admission } from './admission.ts'
 import { watchBackends, type Backends } from './backends.ts'
@@ -23,6 +22,7 @@ import { gatewaysOf } from './gateways.ts'
 import { createFeedsApart, compileApartAs, helperIdentity } from './helpers.ts'
 import { putInForce, readPolicies, type InForce, type PolicySet } from './in-force.ts'
 import { createJudge, type Judge } from './judge.ts'
+import { gateData, type Known as GateKnown } from './gate-data.ts'
 import { createKnown, type Known } from './known.ts'
 import { createLateGate, type LateGate } from './late-gate.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
@@ -31,8 +31,9 @@ import { openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
 import { StateFault } from '../state/fault.ts'
 import type { Supervisor } from './supervise.ts'
+import { withTravels } from './travel.ts'
 
-export type Rig = {
+export type Rig = GateKnown & {
   log: Log
   resources: Resources
   metrics: Metrics
@@ -47,8 +48,6 @@ export type Rig = {
   databases: Databases
   dnsbl: Dnsbl
   lateGate: LateGate
-  /** Break-glass. */
-  passes: readonly Pass[]
   judge: Judge
   emit(event: AuditEvent): void
   /** Set once the fronts are started. */
@@ -76,6 +75,7 @@ export async function buildRig(file: string): Promise<Rig> {
     const since = systemClock.now() - KNOWN_FOR_MS
     for (const { ip, at } of await resources.store.provenSince(since)) rig.known.proven(ip, at)
     rig.passes = await livePasses(resources.store, systemClock.now())
+    rig.travels = await resources.store.travels()
     rig.force = await putInForce(first, {
       file,
       environment,
@@ -133,6 +133,7 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
     ...entrance(log, emit, gateways, () => rig),
     ...gateParts(log, postern, emit, () => rig),
     passes: [],
+    travels: [],
     backends,
     force: undefined as unknown as InForce,
     feeds: createFeedsApart(log, emit, () => {
@@ -155,7 +156,7 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
     store,
     keys,
     clock: systemClock,
-    policy: () => rig().force.current().login,
+    policy: () => withTravels(rig().force.current().login, rig().travels),
     emit,
     durable: () => journal.durable(),
     fenced: (ip) => rig().lateGate.fenced(ip),
@@ -238,17 +239,6 @@ function gateParts(
 function located(event: AuditEvent, { databases }: Rig): AuditEvent {
   if (!('connection' in event)) return event
   return { ...event, connection: { ...databases.where(event.connection.ip), ...event.connection } }
-}
-
-/** What the fronts get of it. */
-export function gateData({ databases, passes }: Rig): GateData {
-  return { ...databases.tables(), passes }
-}
-
-/** The passes have changed. */
-export async function takePasses(rig: Rig): Promise<void> {
-  rig.passes = await livePasses(rig.resources.store, systemClock.now())
-  broadcast(rig, { kind: 'gate-data', data: { passes: rig.passes } })
 }
 
 function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {

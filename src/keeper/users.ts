@@ -39,6 +39,8 @@ export type UserDetail = {
   recovery_codes_left: number
   devices: UserDevice[]
   app_passwords: string[]
+  /** A journey by command, if one lasts. */
+  travel: { countries: string[]; until: number; reason: string } | null
   logins: Login[]
 }
 
@@ -55,9 +57,7 @@ export async function enrollUser(
   options: { replace?: boolean; issuer?: string } = {},
 ): Promise<Enrolment> {
   const { store, keys, clock, emit } = context
-  const user = nameOf(context, typed)
-  if (context.rules().roster?.has(user) === false)
-    throw new Refusal(`the roster does not name ${user}: add it there first`)
+  const user = canonicalUser(context, typed)
   const seed = makeSeed()
   const codes = makeRecoveryCodes()
   const answer = await store.enroll({
@@ -95,8 +95,9 @@ export async function showUser(context: UsersContext, typed: string): Promise<Us
   const user = nameOf(context, typed)
   const { user: record, trusted, recovery } = await context.store.dossier(user)
   const logins = await context.store.logins(user)
+  const journey = (await context.store.travels()).find((one) => one.user === user && context.clock.now() < one.until)
   const onRoster = context.rules().roster?.has(user) === true
-  if (record === null && logins.length === 0 && !onRoster) throw unknown(user)
+  if (record === null && logins.length === 0 && !onRoster && journey === undefined) throw unknown(user)
   return {
     user,
     state: record?.state ?? 'none',
@@ -104,6 +105,8 @@ export async function showUser(context: UsersContext, typed: string): Promise<Us
     recovery_codes_left: recovery.filter((code) => code.usedAt === null).length,
     devices: devicesOf(trusted),
     app_passwords: [],
+    travel:
+      journey === undefined ? null : { countries: journey.countries, until: journey.until, reason: journey.reason },
     logins,
   }
 }
@@ -136,7 +139,15 @@ export async function removeUser(context: UsersContext, typed: string): Promise<
   return user
 }
 
-function nameOf({ rules }: UsersContext, typed: string): string {
+/** Gives the canonical name for one that an operator typed. Throws {@link Refusal} for what is none, and for one outside the roster. */
+export function canonicalUser(context: Pick<UsersContext, 'rules'>, typed: string): string {
+  const user = nameOf(context, typed)
+  if (context.rules().roster?.has(user) === false)
+    throw new Refusal(`the roster does not name ${user}: add it there first`)
+  return user
+}
+
+function nameOf({ rules }: Pick<UsersContext, 'rules'>, typed: string): string {
   const plain = plainName(typed, rules())
   if (plain === null)
     throw new Refusal(`${clean(typed)} is no user name: plain signs without spaces, at most one @, at most 254 octets`)

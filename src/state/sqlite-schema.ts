@@ -1,6 +1,7 @@
 /** The tables, and how an older store becomes one of today. */
 import type { DatabaseSync } from 'node:sqlite'
 import { StateFault } from './fault.ts'
+import { TRAVEL_TABLE } from './sqlite-travel.ts'
 
 /**
  * One entry a version; never changed once released, only followed by another.
@@ -40,6 +41,7 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE passes (network TEXT PRIMARY KEY, until INTEGER NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  TRAVEL_TABLE,
 ]
 
 /**

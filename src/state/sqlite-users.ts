@@ -24,7 +24,7 @@ export type Users = {
 /** A freeze hides what lies under it, and lifting it brings that back. */
 const STATE = `CASE WHEN frozen_at IS NOT NULL THEN 'frozen' WHEN seed IS NULL THEN 'none'
   WHEN first_used IS NULL THEN 'pending' ELSE 'enrolled' END AS state`
-const OF_USERS = ['claims', 'trusted', 'recovery', 'logins', 'networks']
+const OF_USERS = ['claims', 'trusted', 'recovery', 'logins', 'networks', 'travels']
 
 /** Needs a migrated database. */
 export function prepareUsers(db: DatabaseSync): Users {

@@ -13,6 +13,7 @@ import { asStateFault } from './sqlite-fault.ts'
 import { prepareLogins } from './sqlite-logins.ts'
 import { preparePasses } from './sqlite-passes.ts'
 import { migrate } from './sqlite-schema.ts'
+import { prepareTravels } from './sqlite-travel.ts'
 import { prepareUsers } from './sqlite-users.ts'
 import type { Keyring } from './secrets.ts'
 import type { Store } from './store.ts'
@@ -73,6 +74,7 @@ function assemble(db: DatabaseSync): Store {
   const logins = prepareLogins(db, claims)
   const users = prepareUsers(db)
   const passes = preparePasses(db)
+  const travels = prepareTravels(db)
   const beat = db.prepare(
     `INSERT INTO facts (name, value) VALUES ('beat', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
   )
@@ -109,6 +111,9 @@ function assemble(db: DatabaseSync): Store {
     passes: () => read(passes.all),
     givePass: (pass, now, most) => writer.write(() => passes.give(pass, now, most)),
     endPass: (network) => writer.write(() => passes.end(network)),
+    travels: () => read(travels.all),
+    putTravel: (travel, now, most) => writer.write(() => travels.put(travel, now, most)),
+    endTravel: (user) => writer.write(() => travels.end(user)),
     close() {
       if (!db.isOpen) return
       writer.close()

@@ -86,6 +86,9 @@ export type UserRow = { name: string; state: UserState; enrolledAt: number | nul
 /** A network that passes the gate until then. `network` is in canonical form. */
 export type PassRow = { network: string; until: number; reason: string }
 
+/** A user who may come from countries that are shut out, until then. */
+export type TravelRow = { user: string; countries: string[]; until: number; reason: string }
+
 export type Store = {
   dossier(user: string): Promise<Dossier>
   /**
@@ -118,6 +121,12 @@ export type Store = {
   givePass(pass: PassRow, now: number, most: number): Promise<boolean>
   /** Gives whether there was one. */
   endPass(network: string): Promise<boolean>
+  /** All journeys, also those that have run out. */
+  travels(): Promise<TravelRow[]>
+  /** Gives a user a journey in place of an earlier one and forgets those that have run out. False, and nothing changes, when `most` others travel. */
+  putTravel(travel: TravelRow, now: number, most: number): Promise<boolean>
+  /** Gives whether there was one. */
+  endTravel(user: string): Promise<boolean>
   /** Writes what is queued and lets go. */
   close(): void
 }

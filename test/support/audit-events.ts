@@ -46,6 +46,7 @@ export function everyEvent(text: string): AuditEvent[] {
       counts: null,
       reason: 'front-lost',
     },
+    { stream: 'admin', action: 'user-travel', user: text, countries: [text], until: text, reason: text },
     { stream: 'admin', action: 'server-started', version: text, node: text },
     { stream: 'admin', action: 'server-stopped', reason: text },
     { stream: 'admin', action: 'front-lost', front: 1, reason: text },
