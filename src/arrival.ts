@@ -88,7 +88,7 @@ export async function sayDenied(
   if (onDeny !== 'say' && why === 'denied') return
   if (!house.turnedAway.enter(place, Math.ceil(limits.connections * TURNED_AWAY_SHARE))) return
   try {
-    const secured = await house.tls().secure(socket, withinHandshake(stop))
+    const secured = await house.tls().secure(socket, withinHandshake(stop), 'no-certificate')
     if (secured.at !== 'secured') return
     secured.socket.on('error', () => undefined).write(why === 'unsure' ? TROUBLE : DENIED)
     await part(secured.socket, LAST_WORDS)
@@ -107,7 +107,7 @@ export function withinHandshake(stop: AbortSignal): AbortSignal {
  * cannot be said, and the balancer's own address may be one of those that the policies trust.
  */
 async function answerCheck(socket: Socket, house: Doorstep, stop: AbortSignal, tried: () => void): Promise<void> {
-  const secured = await house.tls().secure(socket, withinHandshake(stop))
+  const secured = await house.tls().secure(socket, withinHandshake(stop), 'no-certificate')
   if (secured.at === 'failed') return
   secured.socket.on('error', () => undefined)
   await runLogin(secured.socket, {

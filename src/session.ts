@@ -92,7 +92,7 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
     if (place.say !== 'admitted') return
     house.connections.named(place.session, handle)
     const client = { session: place.session, source, destination }
-    const ended = await converse(socket, client, house, handle, stop.signal).catch((bug: unknown): End => {
+    const ended = await converse(socket, client, listener, house, handle, stop.signal).catch((bug: unknown): End => {
       house.log('error', `session ${place.session}: ${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}`)
       return { reason: 'internal-error' }
     })
@@ -139,9 +139,17 @@ async function placeFor(address: Address, peer: Peer, house: House): Promise<Adm
 }
 
 /** From the first byte of TLS to the last byte of mail. */
-async function converse(socket: Socket, client: Client, house: House, handle: Handle, stop: AbortSignal): Promise<End> {
+async function converse(
+  socket: Socket,
+  client: Client,
+  listener: ListenerPlan,
+  house: House,
+  handle: Handle,
+  stop: AbortSignal,
+): Promise<End> {
   const id = client.session
-  const secured = await house.tls().secure(socket, withinHandshake(stop))
+  const ask = listener.clientCertificates ? 'certificate' : 'no-certificate'
+  const secured = await house.tls().secure(socket, withinHandshake(stop), ask)
   if (secured.at === 'failed') {
     // A handshake that we ended ourselves has not failed.
     if (stop.aborted) return { reason: stop.reason as Ending }

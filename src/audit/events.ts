@@ -32,7 +32,15 @@ export type TlsFacts = {
   /** The SNI name the client asked for. */
   serverName?: string
   resumed: boolean
+  /** What the client showed, where the listener asks for it. */
+  certificate?: CertificateFacts
 }
+
+/**
+ * `verdict`: `good`, or OpenSSL's word for why it is none, such as CERT_REVOKED. `users`: whom it vouches for, as written; none unless it
+ * is good. `fingerprint`: SHA-256 in hex.
+ */
+export type CertificateFacts = { verdict: string; fingerprint: string; serial: string; users: string[] }
 
 export type Factor = 'totp' | 'trusted-device' | 'app-password' | 'client-certificate' | 'recovery-code' | 'none'
 

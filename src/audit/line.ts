@@ -14,7 +14,15 @@ import { createHash, hash as digest } from 'node:crypto'
 import { clean } from '../base/clean.ts'
 import { AUDIT_LIST_MAX, CLEAN_USER_MAX } from '../base/limits.ts'
 import { never } from '../base/never.ts'
-import type { AuditEvent, ConnectionFacts, RuleAt, SessionCounts, Stream, TlsFacts } from './events.ts'
+import type {
+  AuditEvent,
+  CertificateFacts,
+  ConnectionFacts,
+  RuleAt,
+  SessionCounts,
+  Stream,
+  TlsFacts,
+} from './events.ts'
 
 /** Where a stream stands: the number and the hash of its last line. */
 export type Head = { seq: number; prev: string }
@@ -153,7 +161,17 @@ function tlsOf(tls: TlsFacts): Fields {
     client: {
       ja4: clean(tls.ja4),
       server_name: tls.serverName === undefined ? undefined : clean(tls.serverName),
+      ...(tls.certificate && certificateFieldsOf(tls.certificate)),
     },
+  }
+}
+
+/** ECS has no name for OpenSSL's verdict; it stands beside what it is about. */
+function certificateFieldsOf({ verdict, fingerprint, serial, users }: CertificateFacts): Fields {
+  return {
+    hash: { sha256: clean(fingerprint) },
+    x509: { serial_number: clean(serial), alternative_names: users.map((user) => clean(user, CLEAN_USER_MAX)) },
+    certificate_verdict: clean(verdict),
   }
 }
 

@@ -214,3 +214,11 @@ export const TRAVEL_LONGEST_MS = 31_622_400_000
 export const TRAVELS_MAX = 10_000
 /** Countries of one journey: a long one, and still not the whole world. */
 export const TRAVEL_COUNTRIES_MAX = 50
+/** Revocation lists of the client CA: every front holds them, and reads them at every change of the policies. */
+export const CRL_FILE_MAX = 4_194_304
+/** A list is worth a word in this last share of its time: a monthly one six days before its end. */
+export const CRL_WARN_SHARE = 0.2
+/** E-mail addresses of one client certificate. Nobody has more; a certificate with more vouches for nobody. */
+export const CERTIFICATE_USERS_MAX = 8
+/** How often it is looked whether the client CA or its lists run out. */
+export const ENDINGS_LOOK_MS = 60_000

@@ -180,6 +180,7 @@ export function loginPolicyOf({ login, postern, roster, rules, methodsAt }: Poli
       countries,
       until: endOfDay(until),
     })),
+    asking: postern.listeners.filter((one) => one.client_certificates === 'request').map(({ name }) => name),
     rules,
     backends: postern.backends,
   }

@@ -24,6 +24,8 @@ export type LoginPolicy = {
   failures: { reply_after: number }
   /** Who may come from countries that the geofence shuts out, until when. Users are plain patterns. */
   exceptions: readonly { users: readonly string[]; countries: readonly string[]; until: number }[]
+  /** Listeners that ask for client certificates: elsewhere none counts. */
+  asking: readonly string[]
   /** In their order; see `rules.ts`. */
   rules: readonly LoginRule[]
   backends: readonly BackendPolicy[]

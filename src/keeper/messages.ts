@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { RuleAt } from '../audit/events.ts'
+import { CERTIFICATE_USERS_MAX } from '../base/limits.ts'
 import type { Range } from '../base/ip.ts'
 import type { CompiledGate, GateData } from '../gate/verdict.ts'
 
@@ -43,6 +44,14 @@ const tls = z.strictObject({
   ja4: z.string().max(64),
   serverName: z.string().max(255).exactOptional(),
   resumed: z.boolean(),
+  certificate: z
+    .strictObject({
+      verdict: z.string().max(64),
+      fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+      serial: z.string().regex(/^[0-9A-F]{0,64}$/),
+      users: z.array(z.string().max(254)).max(CERTIFICATE_USERS_MAX),
+    })
+    .exactOptional(),
 })
 
 const counts = z.strictObject({
@@ -169,6 +178,9 @@ export type ListenerPlan = {
 
 export type CertificatePlan = { name: string; cert: string; key: string; serverNames: string[] }
 
+/** Who vouches for client certificates, and the lists that take it back; all in PEM form. */
+export type ClientCaPlan = { ca: string[]; crls: string[]; userFrom: 'san_email' | 'cn' }
+
 export type BackendPlan = {
   name: string
   addresses: { host: string; port: number }[]
@@ -192,6 +204,8 @@ export type Snapshot = {
   generation: number
   listeners: ListenerPlan[]
   certificates: CertificatePlan[]
+  /** Null where no listener asks for certificates. */
+  clientCa: ClientCaPlan | null
   minVersion: 'TLSv1.2' | 'TLSv1.3'
   backends: BackendPlan[]
   gate: CompiledGate

@@ -7,6 +7,7 @@ import { LIST_FILE_MAX, POLICY_FILE_MAX } from '../base/limits.ts'
 import type { RuleAt } from '../audit/events.ts'
 import { type Compile, workHere } from '../compiler/job.ts'
 import { type Certificate, loadCertificate } from './certificates.ts'
+import { type ClientCa, loadClientCa } from './client-ca.ts'
 import type { Environment } from './environment.ts'
 import { examine, sentence } from './examine.ts'
 import { type Finding, render, START } from './findings.ts'
@@ -33,6 +34,8 @@ export type Policies = GatePolicies & {
   /** Where `second_factor.methods` stand, for the audit. */
   methodsAt: RuleAt
   certificates: Certificate[]
+  /** Null where `tls.client_ca` is not set. */
+  clientCa: ClientCa | null
   /** Pairs on disk that do not fit, where the last good pair goes on. Only with `lastGood`. */
   rejected: { name: string; reason: string }[]
   /** Environment variables that the files use. */
@@ -80,6 +83,7 @@ export async function loadPolicies(file: string, environment: Environment, optio
     }
     await lookAtKey(reading, opened.postern, postern)
   }
+  const clientCa = opened.postern && postern ? await loadClientCa(reading, opened.postern, postern) : null
   if (opened.login && login) add(reading, opened.login, loginSense(login))
   if (opened.login && login && postern) {
     add(reading, opened.login, rulesSense(login, postern))
@@ -105,7 +109,18 @@ export async function loadPolicies(file: string, environment: Environment, optio
   })
   const ruleAt = placer('postern.yaml', opened.postern)
   const methodsAt = placer('login.yaml', opened.login)('second_factor.methods', ['second_factor', 'methods'])
-  const read = { folder: reading.folder, postern, login, roster, rules, methodsAt, certificates, rejected, variables }
+  const read = {
+    folder: reading.folder,
+    postern,
+    login,
+    roster,
+    rules,
+    methodsAt,
+    certificates,
+    clientCa,
+    rejected,
+    variables,
+  }
   const policies = { ...read, ...gate, tell, ruleAt }
   return { ok: true, policies, warnings, files }
 }

@@ -29,6 +29,7 @@ export function posternSense(postern: Postern): Remarks {
         'names two backends',
       ),
       ...unguardedAdmin(postern.admin),
+      ...askingInVain(postern),
       ...tooLong(postern.state.path),
     ],
     warnings: [
@@ -36,6 +37,7 @@ export function posternSense(postern: Postern): Remarks {
       ...unreachable(postern.backends),
       ...plainText(postern),
       ...everybodysWord(postern.listeners),
+      ...neverAsked(postern),
       ...postern.backends.flatMap((backend, i) =>
         backend.xclient && backend.proxy_protocol !== 'off' ? [toldTwice(i)] : [],
       ),
@@ -84,6 +86,25 @@ export function isExposed(address: string): boolean {
 export function plainTextRemark(path: Path, found?: string): Remark {
   const where = found === undefined ? 'is' : `leads to ${found},`
   return { path, message: `${where} beyond private networks, and \`tls: off\` sends passwords there in plain text` }
+}
+
+/** Without a CA every certificate would be refused, and nobody would know why. */
+function askingInVain({ listeners, tls }: Postern): Remark[] {
+  return listeners.flatMap((one, i) =>
+    one.client_certificates === 'request' && tls.client_ca === null
+      ? [
+          {
+            path: ['listeners', i, 'client_certificates'],
+            message: 'needs `tls.client_ca`: who may vouch for clients?',
+          },
+        ]
+      : [],
+  )
+}
+
+function neverAsked({ listeners, tls }: Postern): Remark[] {
+  if (tls.client_ca === null || listeners.some((one) => one.client_certificates === 'request')) return []
+  return [{ path: ['tls', 'client_ca'], message: 'says nothing: no listener has `client_certificates: request`' }]
 }
 
 /** Whoever may send a PROXY header chooses the address that the gate judges. */

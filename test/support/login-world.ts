@@ -51,6 +51,7 @@ export function policyOf(change: { [K in keyof LoginPolicy]?: Partial<LoginPolic
     },
     failures: { reply_after: 3000, ...change.failures },
     exceptions: (change.exceptions as LoginPolicy['exceptions'] | undefined) ?? [],
+    asking: (change.asking as string[] | undefined) ?? [],
     rules: (change.rules as LoginPolicy['rules'] | undefined) ?? [],
     backends: (change.backends as BackendPolicy[] | undefined) ?? [backend()],
   }
