@@ -86,7 +86,7 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   const { policy } = login
   login.user = name ?? login.user
   login.backend = name === null ? null : backendFor(name, policy.backends)
-  const typed: Typed = { ...attempt, user: name ?? '', ip: login.connection.ip }
+  const typed: Typed = { ...attempt, user: name ?? '', ip: login.connection.ip, certified: isCertified(login, name) }
   const marks = desk.secondFactor.mark(typed, policy)
   const dossier = await desk.store.dossier(typed.user)
   const finding = desk.secondFactor.judge(typed, marks, dossier, policy, desk.clock.now())
@@ -129,6 +129,13 @@ function named({ second_factor: { by } }: LoginPolicy): { by?: RuleAt } {
   return by === undefined ? {} : { by }
 }
 
+/** One of the names that a good certificate vouches for is this user's, in whatever spelling; on a listener that asks for it, as policies have it now. */
+function isCertified({ connection, policy }: Login, name: string | null): boolean {
+  const { certificate } = connection.tls ?? {}
+  if (name === null || certificate?.verdict !== 'good' || !policy.asking.includes(connection.listener)) return false
+  return certificate.users.some((user) => canonicalName(Buffer.from(user), policy.users) === name)
+}
+
 /** What no USER/PASS dialogue can carry must not reach one: a line end in a password would be a command to the old server. */
 function isSayable(secret: Buffer): boolean {
   return secret.length > 0 && !secret.some((byte) => byte === 0x0d || byte === 0x0a || byte === 0x00)
@@ -141,6 +148,7 @@ async function byFactor(
   finding: Exclude<Finding, { say: 'refuse' }>,
 ): Promise<Good | Refusal> {
   if (finding.say === 'password') return { ...base, factor: 'none', by: { is: 'password' } }
+  if (finding.say === 'certificate') return { ...base, factor: 'client-certificate', by: { is: 'password' } }
   if (finding.say === 'repeat') {
     const { device, mac } = finding.trusted
     return { ...base, factor: 'trusted-device', by: { is: 'repeat', device, mac } }

@@ -13,14 +13,23 @@ import type { CodeId, Dossier, RecoveryCode, Trusted, User } from '../state/stor
 import type { LoginPolicy } from './login-policy.ts'
 
 /** What the judgement needs. `user` is canonical, or empty for a name that is none. */
-export type Typed = { user: string; secret: Buffer; ip: string; client: string; session: string }
+export type Typed = {
+  user: string
+  secret: Buffer
+  ip: string
+  client: string
+  session: string
+  /** A client certificate vouches for this very user. */
+  certified: boolean
+}
 
 export type Marks = { mac: Buffer; bareMac: Buffer; device: Device }
 
-/** `code`: right, but not yet claimed. `password` is the one candidate for the old server. */
+/** `code`: right, but not yet claimed. `certificate`: it is the second factor of a bare password. `password` is the one candidate for the old server. */
 export type Finding =
   | { say: 'refuse'; reason: LoginFailure }
   | { say: 'password'; password: Buffer }
+  | { say: 'certificate'; password: Buffer }
   | { say: 'repeat'; password: Buffer; trusted: Trusted }
   | { say: 'code'; password: Buffer; code: CodeId }
 
@@ -86,6 +95,9 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
       const found = evidence(typed, marks, dossier, policy, now)
       const demand = demandOf(policy, dossier.user, typed.ip, now)
       if (demand === 'frozen') return { say: 'refuse', reason: 'frozen' }
+      if (typed.certified && policy.second_factor.methods.includes('client_certificate')) {
+        return byCertificate(found, typed, policy)
+      }
       if (demand === 'password') return { say: 'password', password: Buffer.from(typed.secret) }
       // Without the method, what it left behind (trust, recovery codes) counts no longer either.
       if (!policy.second_factor.methods.includes('totp')) {
@@ -129,6 +141,12 @@ function weigh({ candidate, trust, code, id }: Evidence, demand: 'either' | 'cod
   if (code === 'right' && id !== null && candidate.how !== 'none')
     return { say: 'code', password: candidate.password, code: id }
   return orPassword(demand, typed, code === 'wrong' ? 'code-wrong' : 'code-missing')
+}
+
+/** A code or repeat counts as ever, where codes do; all else is the bare password, also of a user without a code. */
+function byCertificate(found: Evidence, typed: Typed, { second_factor: { methods } }: LoginPolicy): Finding {
+  const weighed = methods.includes('totp') ? weigh(found, 'either', typed) : orPassword('either', typed, 'rule')
+  return weighed.say === 'password' ? { ...weighed, say: 'certificate' } : weighed
 }
 
 function orPassword(demand: 'either' | 'code', typed: Typed, reason: LoginFailure): Finding {

@@ -8,7 +8,7 @@ import { createJudge, type Judge } from '../../src/keeper/judge.ts'
 import { enrollUser, type Enrolment, type UsersContext } from '../../src/keeper/users.ts'
 import { createKeyring, type Keyring } from '../../src/state/secrets.ts'
 import { openStore } from '../../src/state/sqlite.ts'
-import type { AuditEvent, LoginFailure } from '../../src/audit/events.ts'
+import type { AuditEvent, CertificateFacts, LoginFailure } from '../../src/audit/events.ts'
 import type { JudgeContext } from '../../src/keeper/desk.ts'
 import type { BackendPolicy, LoginPolicy } from '../../src/keeper/login-policy.ts'
 import type { AuthenticateAnswer, Outcome, SettleAnswer } from '../../src/keeper/messages.ts'
@@ -23,7 +23,8 @@ export const HOME_OTHER_CLIENT = { ip: '192.0.2.10', client: 'phone' }
 export const AWAY = { ip: '198.51.100.7', client: 'thunderbird' }
 export const OFFICE = { ip: '203.0.113.5', client: 'outlook' }
 
-export type Place = typeof HOME
+/** `certificate`: what the client showed in TLS. */
+export type Place = typeof HOME & { certificate?: CertificateFacts }
 
 export function backend(change: Partial<BackendPolicy> = {}): BackendPolicy {
   return { name: 'old', domains: ['*'], username: '{user}', remember_refused: 900_000, max_sessions: 200, ...change }
@@ -150,8 +151,9 @@ export function createWorld(
       Object.assign(world, start())
       world.users.store = world.store
     },
-    async authenticate(user, secret, { ip, client }, session = `s${++sessions}`) {
-      const connection = { session, listener: 'outside', ip, port: 40_000 }
+    async authenticate(user, secret, { ip, client, certificate }, session = `s${++sessions}`) {
+      const tls = certificate && { version: 'TLSv1.3', cipher: '', ja4: '', resumed: false, certificate }
+      const connection = { session, listener: 'outside', ip, port: 40_000, ...(tls && { tls }) }
       const bytes = { user: Buffer.from(user), secret: Buffer.from(secret) }
       const answer = await world.judge.authenticate({ session, connection, client, ...bytes })
       if (answer.say === 'proceed') world.asked.push(`${answer.username.toString()}/${answer.password.toString()}`)
