@@ -110,7 +110,7 @@ export async function putInForce(first: Good, context: InForceContext): Promise<
 
   for (const warning of first.warnings) log.warn(warning)
   announce(set, files, context)
-  for (const certificate of set.policies.certificates) tellCertificate(certificate, context)
+  for (const certificate of allOf(set.policies)) tellCertificate(certificate, context)
   return {
     current: () => set,
     faults: () => faults,
@@ -199,12 +199,19 @@ function tellOfCertificates(before: Policies, after: Policies, context: InForceC
     context.log.error(reason)
     context.emit({ stream: 'admin', action: 'certificate-rejected', name, reason })
   }
-  const known = new Set(before.certificates.map(({ fingerprint }) => fingerprint))
-  for (const certificate of after.certificates)
-    if (!known.has(certificate.fingerprint)) tellCertificate(certificate, context)
+  const known = new Set(allOf(before).map(({ fingerprint }) => fingerprint))
+  for (const certificate of allOf(after)) if (!known.has(certificate.fingerprint)) tellCertificate(certificate, context)
 }
 
-function tellCertificate(certificate: Policies['certificates'][number], { emit }: InForceContext): void {
+type Loadable = Pick<Policies['certificates'][number], 'name' | 'notAfter' | 'fingerprint'>
+
+/** The server's own, the client CA, and its revocation lists: of each file what runs out first. */
+function allOf({ certificates, clientCa }: Policies): Loadable[] {
+  const endings = clientCa?.endings.map(({ name, at, fingerprint }) => ({ name, notAfter: at, fingerprint }))
+  return [...certificates, ...(endings ?? [])]
+}
+
+function tellCertificate(certificate: Loadable, { emit }: InForceContext): void {
   const { name, notAfter, fingerprint } = certificate
   emit({ stream: 'admin', action: 'certificate-loaded', name, notAfter: new Date(notAfter).toISOString(), fingerprint })
 }

@@ -8,6 +8,7 @@ import { startAdmin, type Admin } from '../admin/admin.ts'
 import { systemClock } from '../base/clock.ts'
 import { within } from '../base/deadline.ts'
 import {
+  ENDINGS_LOOK_MS,
   FIRST_PROBE_MS,
   FRONTS_MAX,
   FRONT_START_DEADLINE_MS,
@@ -19,6 +20,7 @@ import { Refusal } from '../base/refusal.ts'
 import { version } from '../base/version.ts'
 import { perform } from './commands.ts'
 import { openControl } from './control.ts'
+import { createEndings } from './endings.ts'
 import { gateData, takeUpCommand } from './gate-data.ts'
 import { hear, type LineContext } from './line-to-fronts.ts'
 import type { FromFront } from './messages.ts'
@@ -229,7 +231,17 @@ function keepTime(rig: Rig): NodeJS.Timeout[] {
       renewTicketKeys(rig)
     }, TICKET_KEYS_MS).unref(),
     setInterval(count, USERS_COUNT_MS).unref(),
+    watchEndings(rig),
   ]
+}
+
+function watchEndings(rig: Rig): NodeJS.Timeout {
+  const endings = createEndings(rig.log, systemClock, rig.emit)
+  const look = () => {
+    endings.look(rig.force.current().policies.clientCa)
+  }
+  look()
+  return setInterval(look, ENDINGS_LOOK_MS).unref()
 }
 
 async function stop(

@@ -5,6 +5,7 @@ import type { BackendState } from './backends.ts'
 import type { FeedState } from './feed-state.ts'
 import type { Pass } from '../gate/verdict.ts'
 import type { DatabaseState } from './databases.ts'
+import { endingWords } from '../policy/client-ca.ts'
 import type { PolicySet } from './in-force.ts'
 
 /** Times are ISO 8601, ages and lags seconds. */
@@ -20,6 +21,7 @@ export type Status = {
   connections: number
   backends: BackendState[]
   policies: { generation: number; loaded_at: string; age: number; faults: string[] }
+  /** Also the client CA and its revocation lists. */
   certificates: { name: string; expires: string; names: string[] }[]
   feeds: FeedState[]
   databases: DatabaseState[]
@@ -69,7 +71,8 @@ export function readinessOf(vitals: Vitals): Readiness {
       ),
   ]
   if (down.length > 0) return { at: 'down', reasons: down }
-  const { certificates, postern } = set.policies
+  const { certificates, clientCa, postern } = set.policies
+  const endings = clientCa?.endings.flatMap((one) => ({ name: one.name, words: endingWords(one, Date.now()) })) ?? []
   const soon = certificates.filter(({ notAfter }) => notAfter - Date.now() < postern.tls.warn_before_expiry)
   const degraded = [
     ...feeds
@@ -83,11 +86,16 @@ export function readinessOf(vitals: Vitals): Readiness {
     ...set.policies.rejected.map(({ reason }) => reason),
     ...databases.flatMap(({ feed, fault }) => (fault === null ? [] : [`${feed}: ${fault}`])),
     ...zones.flatMap(({ zone, fault }) => (fault === null ? [] : [`dnsbl ${zone}: ${fault}`])),
+    ...endings.flatMap(({ name, words }) => (words === null ? [] : [`${name} ${words}`])),
     ...soon.map(
       ({ name, notAfter }) => `certificate ${name} runs out on ${new Date(notAfter).toISOString().slice(0, 10)}`,
     ),
   ]
   return degraded.length > 0 ? { at: 'degraded', reasons: degraded } : { at: 'ready' }
+}
+
+function rowOf(name: string, end: number, names: string[]): Status['certificates'][number] {
+  return { name, expires: new Date(end).toISOString(), names }
 }
 
 /** The whole of it, for the operator. */
@@ -110,11 +118,10 @@ export function statusOf(vitals: Vitals): Status {
       age: Math.round((Date.now() - set.loadedAt) / 1_000),
       faults: [...faults],
     },
-    certificates: set.policies.certificates.map(({ name, notAfter, serverNames }) => ({
-      name,
-      expires: new Date(notAfter).toISOString(),
-      names: serverNames,
-    })),
+    certificates: [
+      ...set.policies.certificates.map(({ name, notAfter, serverNames }) => rowOf(name, notAfter, serverNames)),
+      ...(set.policies.clientCa?.endings ?? []).map(({ name, at }) => rowOf(name, at, ['client certificates'])),
+    ],
     feeds: vitals.feeds,
     databases: vitals.databases,
     dnsbl: vitals.zones,
