@@ -19,7 +19,7 @@ import { reveal } from './base/secret.ts'
 import type { Budget, Handle } from './front/budget.ts'
 import type { DenialReport } from './front/denial-report.ts'
 import type { Held } from './front/held.ts'
-import type { Secured, Terminator } from './front/tls.ts'
+import type { Ask, Secured, Terminator } from './front/tls.ts'
 import type { ToKeeper } from './front/to-keeper.ts'
 import { earlyVerdict } from './gate/gate.ts'
 import type {
@@ -56,6 +56,9 @@ export type House = {
   log(level: Level, text: string): void
 }
 
+/** Who has a place, and whether the listener asks for a certificate. */
+type Guest = Client & { ask: Ask }
+
 /** How a connection ended. Counts only where a login was proven. */
 type End = { reason: Ending; counts?: SessionCounts }
 
@@ -91,8 +94,9 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
     if (place.say === 'denied' && place.mayHear) await sayDenied(socket, house, stop.signal)
     if (place.say !== 'admitted') return
     house.connections.named(place.session, handle)
-    const client = { session: place.session, source, destination }
-    const ended = await converse(socket, client, listener, house, handle, stop.signal).catch((bug: unknown): End => {
+    const ask = listener.clientCertificates ? 'certificate' : 'no-certificate'
+    const client: Guest = { session: place.session, source, destination, ask }
+    const ended = await converse(socket, client, house, handle, stop.signal).catch((bug: unknown): End => {
       house.log('error', `session ${place.session}: ${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}`)
       return { reason: 'internal-error' }
     })
@@ -139,17 +143,9 @@ async function placeFor(address: Address, peer: Peer, house: House): Promise<Adm
 }
 
 /** From the first byte of TLS to the last byte of mail. */
-async function converse(
-  socket: Socket,
-  client: Client,
-  listener: ListenerPlan,
-  house: House,
-  handle: Handle,
-  stop: AbortSignal,
-): Promise<End> {
+async function converse(socket: Socket, client: Guest, house: House, handle: Handle, stop: AbortSignal): Promise<End> {
   const id = client.session
-  const ask = listener.clientCertificates ? 'certificate' : 'no-certificate'
-  const secured = await house.tls().secure(socket, withinHandshake(stop), ask)
+  const secured = await house.tls().secure(socket, withinHandshake(stop), client.ask)
   if (secured.at === 'failed') {
     // A handshake that we ended ourselves has not failed.
     if (stop.aborted) return { reason: stop.reason as Ending }

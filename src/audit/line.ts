@@ -14,6 +14,7 @@ import { createHash, hash as digest } from 'node:crypto'
 import { clean } from '../base/clean.ts'
 import { AUDIT_LIST_MAX, CLEAN_USER_MAX } from '../base/limits.ts'
 import { never } from '../base/never.ts'
+import { type Fields, tlsOf } from './tls-fields.ts'
 import type {
   AuditEvent,
   CertificateFacts,
@@ -31,9 +32,6 @@ export type Head = { seq: number; prev: string }
 export const GENESIS: Head = { seq: 0, prev: '0'.repeat(64) }
 
 const ECS_VERSION = '8.17.0'
-
-type Json = string | number | boolean | null | undefined | Json[] | { [name: string]: Json }
-type Fields = { [name: string]: Json }
 
 type Kind = { category: string; type: string[]; outcome?: 'success' | 'failure' }
 
@@ -151,30 +149,6 @@ function traffic(event: AuditEvent): Fields {
   }
 }
 
-function tlsOf(tls: TlsFacts): Fields {
-  const [, version] = /^TLSv([0-9.]+)$/.exec(tls.version) ?? []
-  return {
-    version: version ?? clean(tls.version),
-    version_protocol: 'tls',
-    cipher: clean(tls.cipher),
-    resumed: tls.resumed,
-    client: {
-      ja4: clean(tls.ja4),
-      server_name: tls.serverName === undefined ? undefined : clean(tls.serverName),
-      ...(tls.certificate && certificateFieldsOf(tls.certificate)),
-    },
-  }
-}
-
-/** ECS has no name for OpenSSL's verdict; it stands beside what it is about. */
-function certificateFieldsOf({ verdict, fingerprint, serial, users }: CertificateFacts): Fields {
-  return {
-    hash: { sha256: clean(fingerprint) },
-    x509: { serial_number: clean(serial), alternative_names: users.map((user) => clean(user, CLEAN_USER_MAX)) },
-    certificate_verdict: clean(verdict),
-  }
-}
-
 function placeOf(by: RuleAt): Fields {
   return { file: clean(by.file), line: by.line }
 }
@@ -247,17 +221,9 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
     case 'front-lost':
       return { front: event.front }
     case 'policy-loaded':
-      return {
-        files: Object.entries(event.files).slice(0, AUDIT_LIST_MAX).map(hashOf),
-        ...restOf(Object.keys(event.files)),
-      }
+      return filesOf(event.files)
     case 'policy-rejected':
       return { faults: event.faults.slice(0, AUDIT_LIST_MAX).map((fault) => clean(fault)), ...restOf(event.faults) }
-    case 'user-travel':
-      return {
-        countries: event.countries.map((code) => clean(code)),
-        until: event.until === null ? null : clean(event.until),
-      }
     case 'user-enrolled':
       return { replaced: event.replaced }
     case 'certificate-loaded':
@@ -276,10 +242,22 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
     case 'audit-dropped':
       return { file: clean(event.file), lines: event.lines }
     case 'break-glass':
-      return { network: clean(event.network), until: event.until === null ? null : clean(event.until) }
+    case 'user-travel':
+      return openingOf(event)
     default:
       return never(event)
   }
+}
+
+/** What an operator opened for a while; without an end it was closed again. */
+function openingOf(event: Extract<AuditEvent, { action: 'break-glass' | 'user-travel' }>): Fields {
+  const what =
+    'network' in event ? { network: clean(event.network) } : { countries: event.countries.map((one) => clean(one)) }
+  return { ...what, until: event.until === null ? null : clean(event.until) }
+}
+
+function filesOf(files: Record<string, string>): Fields {
+  return { files: Object.entries(files).slice(0, AUDIT_LIST_MAX).map(hashOf), ...restOf(Object.keys(files)) }
 }
 
 function hashOf([name, hash]: [string, string]): Fields {

@@ -18,7 +18,7 @@ export function ruleFor(rules: readonly LoginRule[], name: string, listener: str
 
 /** Gives the policy of a login under its rule. Which methods count is said by `second_factor.methods` alone, wherever they come from. */
 export function policyUnder(policy: LoginPolicy, rule: LoginRule | null): LoginPolicy {
-  if (rule?.methods == null) return policy
+  if (rule === null || rule.methods === null) return policy
   const { allowed: methods, by } = rule.methods
   return { ...policy, second_factor: { ...policy.second_factor, methods, by } }
 }

@@ -5,7 +5,6 @@ import { certificateParts } from '../base/der.ts'
 import { writeDay } from '../base/day.ts'
 import { CERTIFICATE_FILE_MAX, CRL_FILE_MAX, CRL_WARN_SHARE } from '../base/limits.ts'
 import { type Crl, readCrls } from './crl.ts'
-import type { Finding } from './findings.ts'
 import type { Opened, Reading } from './reading.ts'
 import type { Postern } from './schema.ts'
 
@@ -19,52 +18,50 @@ type Authority = { certificate: X509Certificate; subject: Buffer; shown: string 
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
 
+type Tell = (message: string) => void
+
 /** Needs postern.yaml as read and as examined; gives what is to be served with, or null where there is none or it does not fit. */
-export async function loadClientCa(
-  reading: Reading,
-  { file, name }: Opened,
-  { tls }: Postern,
-): Promise<ClientCa | null> {
+export async function loadClientCa(reading: Reading, opened: Opened, { tls }: Postern): Promise<ClientCa | null> {
   const wanted = tls.client_ca
   if (wanted === null) return null
+  const { ca, crl, user_from: userFrom } = wanted
   const { faults, warnings } = reading.findings
-  const tell = (list: Finding[], key: 'ca' | 'crl', message: string) =>
-    list.push({ file: name, ...file.place(['tls', 'client_ca', key]), message })
-  const [caName, crlName] = [reading.shown(wanted.ca), reading.shown(wanted.crl ?? '')]
+  const place = (key: 'ca' | 'crl') => ({ file: opened.name, ...opened.file.place(['tls', 'client_ca', key]) })
+  const faultOf = (key: 'ca' | 'crl', path: string): Tell => {
+    return (message) => faults.push({ ...place(key), message: `${reading.shown(path)} ${message}` })
+  }
   const before = faults.length
-  const authorities = await readAuthorities(reading, wanted.ca, (message) => tell(faults, 'ca', `${caName} ${message}`))
-  if (wanted.crl === null)
-    tell(faults, 'crl', `\`tls.client_ca\` needs \`crl\`: without a list no certificate could ever be taken back`)
-  const lists =
-    wanted.crl === null
-      ? []
-      : await readLists(reading, wanted.crl, (message) => tell(faults, 'crl', `${crlName} ${message}`))
-  if (faults.length > before || wanted.crl === null) return null
-  const used = authorities.map((authority) => ({ authority, list: listOf(authority, lists) }))
-  for (const { authority, list } of used) {
-    const fault = list === null ? missing(authority, lists, caName) : null
-    if (fault !== null) tell(faults, 'crl', `${crlName} ${fault}`)
+  const authorities = await readAuthorities(reading, ca, faultOf('ca', ca))
+  if (crl === null) {
+    const message = '`tls.client_ca` needs `crl`: without a list no certificate could ever be taken back'
+    faults.push({ ...place('crl'), message })
+    return null
   }
+  const lists = await readLists(reading, crl, faultOf('crl', crl))
+  const used = faults.length > before ? [] : match(authorities, lists, reading.shown(ca), faultOf('crl', crl))
   if (faults.length > before) return null
-  const ofFile = (path: string) => relative(reading.folder, path)
-  const endings = [
-    caEnding(ofFile(wanted.ca), authorities, tls.warn_before_expiry),
-    ...crlEnding(
-      ofFile(wanted.crl),
-      used.flatMap(({ list }) => list ?? []),
-      tls.warn_before_expiry,
-    ),
-  ]
-  for (const [i, ending] of endings.entries()) {
-    const words = endingWords(ending, reading.now)
-    if (words !== null) tell(warnings, i === 0 ? 'ca' : 'crl', `${i === 0 ? caName : crlName} ${words}`)
+  const name = (path: string) => relative(reading.folder, path)
+  const ends = { ca: caEnding(name(ca), authorities, tls.warn_before_expiry), crl: crlEnding(name(crl), used, tls.warn_before_expiry) } // prettier-ignore
+  for (const [key, path] of [
+    ['ca', ca],
+    ['crl', crl],
+  ] as const) {
+    // prettier-ignore
+    const words = ends[key] === null ? null : endingWords(ends[key], reading.now)
+    if (words !== null) warnings.push({ ...place(key), message: `${reading.shown(path)} ${words}` })
   }
-  return {
-    ca: authorities.map(({ certificate }) => certificate.toString()),
-    crls: lists.map(({ pem }) => pem),
-    userFrom: wanted.user_from,
-    endings,
-  }
+  const endings = [ends.ca, ...(ends.crl === null ? [] : [ends.crl])]
+  const pems = authorities.map(({ certificate }) => certificate.toString())
+  return { ca: pems, crls: lists.map(({ pem }) => pem), userFrom, endings }
+}
+
+/** Gives the list of each authority; one that has none is a fault. */
+function match(authorities: readonly Authority[], lists: readonly Crl[], caName: string, tell: Tell): Crl[] {
+  return authorities.flatMap((authority) => {
+    const list = listOf(authority, lists)
+    if (list === null) tell(missing(authority, lists, caName))
+    return list ?? []
+  })
 }
 
 /** Gives the words that follow a file's name when it has run out, or soon will; else null. */
@@ -73,7 +70,7 @@ export function endingWords({ at, warnFrom }: Ending, now: number): string | nul
   return now >= warnFrom ? `runs out on ${writeDay(at)}; get a new one, or client certificates are refused then` : null
 }
 
-async function readAuthorities(reading: Reading, path: string, tell: (message: string) => void): Promise<Authority[]> {
+async function readAuthorities(reading: Reading, path: string, tell: Tell): Promise<Authority[]> {
   const text = await reading.reader.read(path, 'certificate', CERTIFICATE_FILE_MAX)
   if (!text.ok) {
     tell(`${text.message}; put the certificates of your CA there in PEM form`)
@@ -104,7 +101,7 @@ function readCertificate(block: string): X509Certificate | null {
   }
 }
 
-async function readLists(reading: Reading, path: string, tell: (message: string) => void): Promise<Crl[]> {
+async function readLists(reading: Reading, path: string, tell: Tell): Promise<Crl[]> {
   const text = await reading.reader.read(path, 'certificate', CRL_FILE_MAX)
   if (!text.ok) {
     tell(text.message.includes('UTF-8') ? 'is no PEM file; openssl crl -inform DER -in FILE -out FILE.pem turns it into one' : `${text.message}; put the revocation lists of your CA there in PEM form`) // prettier-ignore
@@ -138,11 +135,11 @@ function caEnding(name: string, authorities: readonly Authority[], warnBefore: n
 }
 
 /** A list that is made anew each week would always be close to its end by the measure of certificates. */
-function crlEnding(name: string, lists: readonly Crl[], warnBefore: number): Ending[] {
+function crlEnding(name: string, lists: readonly Crl[], warnBefore: number): Ending | null {
   const ends = lists.flatMap(({ nextUpdate, thisUpdate, fingerprint }) => {
     if (nextUpdate === null) return []
     const ahead = Math.min(warnBefore, (nextUpdate - thisUpdate) * CRL_WARN_SHARE)
     return [{ name, at: nextUpdate, warnFrom: nextUpdate - ahead, fingerprint }]
   })
-  return ends.length === 0 ? [] : [ends.reduce((a, b) => (b.at < a.at ? b : a))]
+  return ends.length === 0 ? null : ends.reduce((a, b) => (b.at < a.at ? b : a))
 }

@@ -1,6 +1,5 @@
 import { reveal } from '../base/secret.ts'
 import type { Snapshot } from '../keeper/messages.ts'
-import { NO_DATA } from '../gate/verdict.ts'
 import type { Policies } from './load.ts'
 import { gateOf } from './reputation.ts'
 
@@ -44,7 +43,7 @@ export function compilePolicies(policies: Policies, generation: number): Snapsho
       networks,
       reputation: gateOf(reputation, () => null),
       geofence: geofence?.check ?? null,
-      data: NO_DATA,
+      data: { country: null, asn: null, passes: [], travellers: [] },
     },
     onDeny: postern.on_deny,
     limits: {

@@ -1,7 +1,9 @@
 /** `rules` of login.yaml: their lists compiled, their lines kept, and what no single key of them shows. */
 import type { RuleAt } from '../audit/events.ts'
+import type { NameRules } from '../base/user-name.ts'
 import { matchesUser, plainPattern } from '../base/user-pattern.ts'
 import type { CompiledList } from '../gate/verdict.ts'
+import { keyName } from './examine.ts'
 import { type ListKey, loadLists } from './lists.ts'
 import type { Opened, Reading } from './reading.ts'
 import type { Login, Postern } from './schema.ts'
@@ -27,31 +29,35 @@ export async function loadRules(reading: Reading, opened: Opened, login: Login):
   const keys = login.rules.flatMap(({ networks }, i) => listsOf(networks, i))
   const lists = await loadLists(reading, opened, keys)
   if (lists === null) return null
-  const compiled = (i: number, key: 'allow' | 'deny') =>
-    lists[keys.findIndex(({ at }) => at[1] === i && at[3] === key)] ?? null
-  return login.rules.map(({ users, listeners, methods, networks, countries }, i) => {
-    const at = placer(opened.file, i)
-    const allow = compiled(i, 'allow')
-    return {
-      by: at('rules'),
-      users: users.map((pattern) => plainPattern(pattern, login.users)),
-      listeners: listeners ?? null,
-      methods: methods === undefined ? null : { allowed: methods, by: at('rules.methods', 'methods') },
-      networks: {
-        allow: networks?.allow && allow && { list: allow, by: at('rules.networks.allow', 'networks', 'allow') } || null, // prettier-ignore
-        deny: networks?.deny === undefined ? null : compiled(i, 'deny'),
-      },
-      countries: {
-        allow:
-          countries?.allow === undefined
-            ? null
-            : { codes: new Set(countries.allow), by: at('rules.countries.allow', 'countries', 'allow') },
-        deny: new Map(
-          (countries?.deny ?? []).map((code, n) => [code, at('rules.countries.deny', 'countries', 'deny', n)]),
-        ),
-      },
-    }
-  })
+  const byKey = new Map(keys.map(({ at }, n) => [keyName(at), lists[n] ?? null]))
+  return login.rules.map((rule, i) => compileRule(rule, placer(opened.file, i), login.users, (key) => byKey.get(keyName(['rules', i, 'networks', key])) ?? null)) // prettier-ignore
+}
+
+function compileRule(
+  { users, listeners, methods, countries }: Written,
+  at: ReturnType<typeof placer>,
+  names: NameRules,
+  listOf: (key: 'allow' | 'deny') => CompiledList | null,
+): LoginRule {
+  const allow = listOf('allow')
+  const codes = countries?.allow
+  return {
+    by: at('rules'),
+    users: users.map((pattern) => plainPattern(pattern, names)),
+    listeners: listeners ?? null,
+    methods: methods === undefined ? null : { allowed: methods, by: at('rules.methods', 'methods') },
+    networks: {
+      allow: allow === null ? null : { list: allow, by: at('rules.networks.allow', 'networks', 'allow') },
+      deny: listOf('deny'),
+    },
+    countries: {
+      allow:
+        codes === undefined ? null : { codes: new Set(codes), by: at('rules.countries.allow', 'countries', 'allow') },
+      deny: new Map(
+        (countries?.deny ?? []).map((code, n) => [code, at('rules.countries.deny', 'countries', 'deny', n)]),
+      ),
+    },
+  }
 }
 
 function listsOf(networks: Written['networks'], i: number): ListKey[] {
@@ -138,7 +144,8 @@ function neverReached({ rules, users: names }: Login): Remark[] {
     const above = rules.findIndex(
       (other, j) =>
         j < i &&
-        (other.listeners === undefined || listeners?.every((name) => other.listeners?.includes(name)) === true) &&
+        (other.listeners === undefined ||
+          listeners?.every((name) => other.listeners?.includes(name) === true) === true) &&
         (patterns[i] ?? []).every((inner) => (patterns[j] ?? []).some((outer) => matchesUser(outer, inner))),
     )
     if (above < 0) return []
