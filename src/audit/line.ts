@@ -15,15 +15,7 @@ import { clean } from '../base/clean.ts'
 import { AUDIT_LIST_MAX, CLEAN_USER_MAX } from '../base/limits.ts'
 import { never } from '../base/never.ts'
 import { type Fields, tlsOf } from './tls-fields.ts'
-import type {
-  AuditEvent,
-  CertificateFacts,
-  ConnectionFacts,
-  RuleAt,
-  SessionCounts,
-  Stream,
-  TlsFacts,
-} from './events.ts'
+import type { AuditEvent, ConnectionFacts, RuleAt, SessionCounts, Stream } from './events.ts'
 
 /** Where a stream stands: the number and the hash of its last line. */
 export type Head = { seq: number; prev: string }

@@ -21,7 +21,14 @@ export function everyEvent(text: string): AuditEvent[] {
   const connection: ConnectionFacts = {
     ...CONNECTION,
     listener: text,
-    tls: { version: text, cipher: text, ja4: text, serverName: text, resumed: true },
+    tls: {
+      version: text,
+      cipher: text,
+      ja4: text,
+      serverName: text,
+      resumed: true,
+      certificate: { verdict: text, fingerprint: text, serial: text, users: [text] },
+    },
   }
   const by = { ...BY, file: text, rule: text }
   const counts = { bytesToClient: 1, bytesFromClient: 2, retrieved: 3, deleted: 4, marked: 5, durationMs: 6 }

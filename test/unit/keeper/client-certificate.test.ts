@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { CertificateFacts } from '../../../src/audit/events.ts'
+import { readFromFront } from '../../../src/keeper/messages.ts'
 import type { LoginPolicy } from '../../../src/keeper/login-policy.ts'
 import { AWAY, createWorld, factorsOf, HOME, policyOf, type Place, type World } from '../../support/login-world.ts'
 import { rule } from '../../support/rule.ts'
@@ -98,6 +99,30 @@ describe('it is no factor', () => {
     expect(await world.login('bob@example.com', 'secret', showing(['bob@example.com']))).toBe('unknown-user')
     expect(world.asked).toEqual([])
   })
+})
+
+test('what a front says of a certificate is held against its shape', () => {
+  const tls = { version: 'TLSv1.3', cipher: 'x', ja4: 'x', resumed: false }
+  const said = (certificate: object) =>
+    readFromFront({
+      kind: 'secured',
+      session: '0'.repeat(24),
+      tls: { ...tls, certificate },
+      client: 'x',
+      handshakeMs: 1,
+    })
+  const good = { verdict: 'good', users: [ANN], fingerprint: 'f'.repeat(64), serial: '0A' }
+  expect(said(good)).toMatchObject({ tls: { certificate: good } })
+  const bad = [
+    { users: Array.from({ length: 9 }, () => ANN) },
+    { users: ['x'.repeat(255)] },
+    { users: ANN },
+    { fingerprint: 'F'.repeat(64) },
+    { serial: 'x' },
+    { verdict: 'x'.repeat(65) },
+    { more: 1 },
+  ]
+  for (const change of bad) expect(said({ ...good, ...change })).toBeNull()
 })
 
 test('certificates alone: without one refused, code or not; with one the password is bare', async () => {
