@@ -118,6 +118,7 @@ describe('showing', () => {
         expect.objectContaining({ network: '192.0.2.0/24', trusted_at: START, last_used_at: START + HOUR }),
       ],
       app_passwords: [],
+      travel: null,
       logins: [
         { at: START + 2 * HOUR, ip: AWAY.ip, factor: 'recovery-code', listener: 'outside' },
         { at: START + HOUR, ip: HOME.ip, factor: 'totp', listener: 'outside' },

@@ -25,6 +25,7 @@ admin: { listen: off, token: hunter2 }
       { name: 'inside', host: '127.0.0.1', port: 0, tls: 'implicit', clientCertificates: false, proxy: null },
     ],
     certificates: [certificate],
+    clientCa: null,
     minVersion: 'TLSv1.2',
     backends: [
       {

@@ -98,21 +98,9 @@ const postern: [string, string, string, string][] = [
   ['tls: implicit', 'tls: stls', '4:10', '`listeners[0].tls: stls` is not in this version yet; write implicit'],
   [
     'client_certificates: off',
-    'client_certificates: request',
-    '6:26',
-    '`listeners[0].client_certificates: request` is not in this version yet; write off',
-  ],
-  [
-    'client_certificates: off',
     'client_certificates: on',
     '6:26',
     '`listeners[0].client_certificates: on` is not known here; write off or request',
-  ],
-  [
-    'client_ca: null',
-    'client_ca: { ca: a.pem, crl: b.crl, user_from: cn }',
-    '',
-    '`tls.client_ca` is not in this version yet; write null',
   ],
   ['    tls: off', '    tls: stls', '', '`backends[0].tls: stls` is not in this version yet; write off'],
   ['    tls: off', '    tls: implicit', '', '`backends[0].tls: implicit` is not in this version yet; write off'],
