@@ -11,7 +11,6 @@ export type PolicyName =
 type Row = { file: PolicyName; at: string; built: readonly unknown[] }
 
 const ROWS: readonly Row[] = [
-  { file: 'postern.yaml', at: 'listeners.*.tls', built: ['implicit'] },
   { file: 'postern.yaml', at: 'listeners.*.client_certificates', built: ['off'] },
   { file: 'postern.yaml', at: 'tls.client_ca', built: [null] },
   { file: 'postern.yaml', at: 'backends.*.tls', built: ['off'] },

@@ -49,6 +49,12 @@ export async function openClient(port: number, options: ClientOptions = {}): Pro
   raw.on('error', () => undefined)
   if (header !== undefined) raw.write(header)
   if (version === 'none') return { socket: raw, ear: ear(raw), raw }
+  return secureClient(raw, version, ciphers)
+}
+
+/** Sets up TLS on a bare connection, at once or behind STLS. */
+export async function secureClient(raw: Socket, version: SecureVersion = 'TLSv1.3', ciphers?: string): Promise<Client> {
+  raw.removeAllListeners('data')
   const socket = connect({
     socket: raw,
     servername: 'localhost',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { startPostern, until, type Line, type Running } from '../support/running.ts'
-import { openClient, scriptedServer, type Client, type ScriptedServer } from './peers.ts'
+import { openClient, scriptedServer, secureClient, type Client, type ScriptedServer } from './peers.ts'
 import { bytesOf, type Dialogue, type Numbered } from './script.ts'
 
 /** Where a dialogue is played: whose user and which old server are its own, and from which address its clients come. */
@@ -117,13 +117,21 @@ const codesOf = (stage: Stage) => ({
 async function clientOf(stage: Stage, id: number): Promise<Client> {
   const standing = stage.clients.get(id)
   if (standing !== undefined) return standing
-  const { version, ciphers, proxy } = (stage.settings[id === 1 ? 'client' : `client${id}`] ?? {}) as {
+  const {
+    version,
+    ciphers,
+    proxy,
+    listener = 0,
+  } = (stage.settings[id === 1 ? 'client' : `client${id}`] ?? {}) as {
     version?: 'TLSv1.2' | 'none'
     ciphers?: string
     proxy?: string
+    /** Its place in the policies. */
+    listener?: number
   }
   const header = proxy === undefined ? undefined : bytesOf(proxy, codesOf(stage))
-  const client = await openClient(stage.postern.port, { version, ciphers, from: stage.ip, header })
+  const port = await until('the listener', () => stage.postern.ports()[listener])
+  const client = await openClient(port, { version, ciphers, from: stage.ip, header })
   stage.clients.set(id, client)
   return client
 }
@@ -145,6 +153,8 @@ async function actClient(stage: Stage, id: number, act: string): Promise<void> {
   switch (verb) {
     case 'open':
       return
+    case 'tls':
+      return void stage.clients.set(id, await secureClient(client.raw))
     case 'end':
       return void client.socket.end()
     case 'reset':

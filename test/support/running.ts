@@ -35,6 +35,8 @@ export type Running = {
   folder: string
   config: string
   port: number
+  /** Of all listeners, in the order of the policies. */
+  ports(): number[]
   pid: number
   log(): string
   /** Enrols a user; codes come from {@link Running.code} then. */
@@ -90,6 +92,7 @@ export async function startPostern(wanted: Wanted): Promise<Running> {
       folder,
       config,
       port,
+      ports: () => [...said.out.matchAll(/^listening \S+:(\d+)$/gm)].map(([, found]) => Number(found)),
       pid: child.pid ?? 0,
       log: () => said.err,
       cli,
