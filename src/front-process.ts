@@ -16,7 +16,7 @@ import { terminator, type Terminator } from './front/tls.ts'
 import { toKeeper } from './front/to-keeper.ts'
 import { NO_DATA } from './gate/verdict.ts'
 import type { BackendPlan, FromFront, FromKeeper, Snapshot } from './keeper/messages.ts'
-import { probeBackend } from './relay/backend.ts'
+import { probeBackend } from './relay/probe.ts'
 import { session, type House } from './session.ts'
 
 if (cluster.worker === undefined) throw new Error('a front is started by its keeper')
@@ -57,6 +57,9 @@ const house: House = {
   relayed: (delta) => {
     for (const key of ['toClient', 'fromClient', 'retrieved', 'deleted'] as const) relayed[key] += delta[key]
   },
+  noisy: (backend, { host, port }) => {
+    keeper.tell({ kind: 'noisy', backend, address: { host, port } })
+  },
   log: (level, text) => {
     keeper.tell({ kind: 'log', level, text: text.slice(0, 2_000) })
   },
@@ -95,9 +98,13 @@ async function take(message: FromKeeper): Promise<void> {
       keeper.answered(message.call, message.answer)
       return
     case 'probe': {
-      const plan = house.backend(message.backend)
-      const result = await probeBackend(message.address, plan?.proxyProtocol ?? 'off')
-      keeper.tell({ kind: 'probed', call: message.call, result })
+      const { backend, address, call, quietMs } = message
+      const plan = house.backend(backend)
+      const result =
+        plan === null
+          ? ({ at: 'down', detail: 'this front does not know the backend' } as const)
+          : await probeBackend(address, plan, { quietMs })
+      keeper.tell({ kind: 'probed', call, result })
       return
     }
     case 'kill':

@@ -35,7 +35,7 @@ import type { LoginVerdict } from './login/machine.ts'
 import { runLogin, type Attempt } from './login/run.ts'
 import { inCommon } from './pop3/capabilities.ts'
 import { TROUBLE } from './pop3/reply.ts'
-import { loginBackend, type BackendLogin, type Proven } from './relay/backend.ts'
+import { loginBackend, type BackendLogin, type LoginRequest, type Proven } from './relay/backend.ts'
 import { outcomeOf } from './relay/failure.ts'
 import type { Client } from './relay/introduction.ts'
 import { relay, type Progress } from './relay/pump.ts'
@@ -55,6 +55,7 @@ export type House = {
   anyBackend(): BackendPlan[]
   isLeaving(): boolean
   relayed(progress: Progress): void
+  noisy: LoginRequest['noisy']
   log(level: Level, text: string): void
 }
 
@@ -261,7 +262,7 @@ async function prove(
     return TROUBLED
   }
   const [username, password] = [Buffer.from(answer.username), Buffer.from(answer.password)]
-  const login = await loginBackend({ plan, username, password, client, signal: gone })
+  const login = await loginBackend({ plan, username, password, client, signal: gone, noisy: house.noisy })
   // Nobody was refused and nobody is there to be let in: the end of the connection gives back what it held.
   const isMoot = gone.aborted && (login.at === 'proven' || login.at === 'unavailable')
   const settled = isMoot ? GONE : await settleOrLetGo({ session, token, outcome: outcomeOf(login) }, login, house)

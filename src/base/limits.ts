@@ -206,3 +206,22 @@ export const USERS_COUNT_MS = 10_000
  * server's mailbox lock as long.
  */
 export const CLIENT_ENDED_MS = 60_000
+
+// The way to the old servers, and clocks.
+/** The TLS handshake with an old server: some are slow machines. Within the time for all before the password. */
+export const BACKEND_TLS_MS = 15_000
+/** Sets of roots whose parsed form a front keeps; a reload may bring new ones, and a policy has at most 64 backends. */
+export const BACKEND_TRUST_KEPT_MAX = 64
+/** A health check waits so long for a second line of the greeting: nobody waits for it, so it can be sure. */
+export const BACKEND_CHECK_QUIET_MS = 1_000
+/** So many checks in a row must find one line of greeting alone before logins go by that, and before a server that sent more is used again. */
+export const BACKEND_QUIET_CHECKS = 3
+/** How far from its time a right code may be to be told from a wrong one, in steps: ten minutes either way. */
+export const SKEW_STEPS = 20
+/** Codes of another time are remembered so long, and so many, to see whether they agree. */
+export const SKEW_KEPT_MS = 3_600_000
+export const SKEW_KEPT_MAX = 1_000
+/** So many users whose codes are off in the same direction: it is this machine's clock rather than theirs. */
+export const SKEW_USERS = 3
+/** How long a program may take to say whether the clock is kept right. */
+export const CLOCK_ASKED_MS = 2_000

@@ -42,6 +42,8 @@ export function hear(context: LineContext, front: Front, message: FromFront): vo
       return metrics.relayed(message)
     case 'probed':
       return context.backends.probed(message)
+    case 'noisy':
+      return context.backends.noisy(message.backend, message.address)
     case 'log':
       return log[message.level]({ front: front.id }, message.text)
     case 'started':

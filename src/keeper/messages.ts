@@ -74,6 +74,8 @@ const probed = z.strictObject({
       xclient: z.boolean(),
     }),
     z.strictObject({ at: z.literal('down'), detail: shortText }),
+    /** It sent more than one line of greeting. */
+    z.strictObject({ at: z.literal('noisy') }),
   ]),
 })
 
@@ -122,6 +124,12 @@ const fromFront = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('closed'), session: sessionId, reason: ending, counts: counts.exactOptional() }),
   z.strictObject({ kind: z.literal('relayed'), toClient: count, fromClient: count, retrieved: count, deleted: count }),
   probed,
+  /** At a login, an old server sent more than one line of greeting. */
+  z.strictObject({
+    kind: z.literal('noisy'),
+    backend: z.string().max(64),
+    address: z.strictObject({ host: z.string().max(255), port }),
+  }),
   z.strictObject({
     kind: z.literal('log'),
     level: z.enum(['debug', 'info', 'warn', 'error']),
@@ -169,9 +177,17 @@ export type ListenerPlan = {
 
 export type CertificatePlan = { name: string; cert: string; key: string; serverNames: string[] }
 
+/** `quiet`: health checks have seen that its greeting is one line, so that logins need not wait for a second one. */
+export type BackendAddress = { host: string; port: number; quiet?: boolean }
+
+/** `ca`: the certificates that are believed, in PEM. `name`: the one that the server's must have, null for that of its address. */
+export type BackendTls = { how: 'stls' | 'implicit'; ca: string; name: string | null }
+
 export type BackendPlan = {
   name: string
-  addresses: { host: string; port: number }[]
+  addresses: BackendAddress[]
+  /** Null: plain POP3. */
+  tls: BackendTls | null
   auth: 'auto' | 'user' | 'apop' | 'plain'
   loginTimeMs: number
   /** Sources of case-insensitive regular expressions, tried on the text of a refusal. */
@@ -208,6 +224,7 @@ export type FromKeeper =
   | { kind: 'backends'; backends: BackendPlan[] }
   | { kind: 'ticket-keys'; keys: Buffer }
   | { kind: 'answer'; call: number; answer: Answers[keyof Answers] }
-  | { kind: 'probe'; call: number; backend: string; address: { host: string; port: number } }
+  /** `quietMs`: how long the greeting must be followed by nothing. */
+  | { kind: 'probe'; call: number; backend: string; address: BackendAddress; quietMs: number }
   | { kind: 'kill'; session: string; reason: 'killed' | 'evicted' }
   | { kind: 'drain'; withinMs: number }

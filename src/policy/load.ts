@@ -6,6 +6,8 @@ import { writeDay } from '../base/day.ts'
 import { LIST_FILE_MAX, POLICY_FILE_MAX } from '../base/limits.ts'
 import type { RuleAt } from '../audit/events.ts'
 import { type Compile, workHere } from '../compiler/job.ts'
+import type { BackendTls } from '../keeper/messages.ts'
+import { loadTrust } from './backend-tls.ts'
 import { type Certificate, loadCertificate } from './certificates.ts'
 import type { Environment } from './environment.ts'
 import { examine, sentence } from './examine.ts'
@@ -28,6 +30,8 @@ export type Policies = GatePolicies & {
   /** Every spelling of every user in plain form, to the canonical name; null when login.yaml names no roster. */
   roster: ReadonlyMap<string, string> | null
   certificates: Certificate[]
+  /** How each backend is reached under TLS, in the order of postern.yaml; null for plain POP3. */
+  backendTls: (BackendTls | null)[]
   /** Pairs on disk that do not fit, where the last good pair goes on. Only with `lastGood`. */
   rejected: { name: string; reason: string }[]
   /** Environment variables that the files use. */
@@ -75,6 +79,8 @@ export async function loadPolicies(file: string, environment: Environment, optio
     }
     await lookAtKey(reading, opened.postern, postern)
   }
+  const trust = postern && (await loadTrust(reading, postern))
+  if (opened.postern && trust) add(reading, opened.postern, trust)
   if (opened.login && login) add(reading, opened.login, loginSense(login))
   const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
   if (options.compileAs && postern) reading.compile = options.compileAs(postern.processes.user)
@@ -94,7 +100,8 @@ export async function loadPolicies(file: string, environment: Environment, optio
     'reputation.yaml': gateFiles.reputation,
   })
   const ruleAt = placer(opened.postern)
-  const read = { folder: reading.folder, postern, login, roster, certificates, rejected, variables }
+  const backendTls = trust?.backends ?? []
+  const read = { folder: reading.folder, postern, login, roster, certificates, backendTls, rejected, variables }
   const policies = { ...read, ...gate, tell, ruleAt }
   return { ok: true, policies, warnings, files }
 }

@@ -13,8 +13,6 @@ type Row = { file: PolicyName; at: string; built: readonly unknown[] }
 const ROWS: readonly Row[] = [
   { file: 'postern.yaml', at: 'listeners.*.client_certificates', built: ['off'] },
   { file: 'postern.yaml', at: 'tls.client_ca', built: [null] },
-  { file: 'postern.yaml', at: 'backends.*.tls', built: ['off'] },
-  { file: 'postern.yaml', at: 'backends.*.auth', built: ['auto', 'user', 'apop'] },
   { file: 'postern.yaml', at: 'state.store', built: ['sqlite'] },
   { file: 'postern.yaml', at: 'audit.rotate.every', built: ['1d'] },
   { file: 'postern.yaml', at: 'audit.rotate.size', built: ['100MiB'] },

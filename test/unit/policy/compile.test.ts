@@ -30,6 +30,7 @@ admin: { listen: off, token: hunter2 }
       {
         name: 'old',
         addresses: [{ host: '127.0.0.1', port: 110 }],
+        tls: null,
         auth: 'auto',
         loginTimeMs: 90_000,
         busyErrors: ['\\b(maildrop|mailbox)\\b.*\\b(lock(ed)?|in use|busy)\\b'],

@@ -19,6 +19,8 @@ backends:
     domains: ["*"]
     addresses: ["10.0.0.5:110", "10.0.0.6:110"]
     tls: off
+    tls_ca: null
+    tls_name: null
     auth: auto
     username: "{user}"
     capabilities: auto
@@ -95,7 +97,6 @@ test("the contract's example is taken, and says no more than the defaults do", a
 })
 
 const postern: [string, string, string, string][] = [
-  ['tls: implicit', 'tls: stls', '4:10', '`listeners[0].tls: stls` is not in this version yet; write implicit'],
   [
     'client_certificates: off',
     'client_certificates: request',
@@ -114,9 +115,6 @@ const postern: [string, string, string, string][] = [
     '',
     '`tls.client_ca` is not in this version yet; write null',
   ],
-  ['    tls: off', '    tls: stls', '', '`backends[0].tls: stls` is not in this version yet; write off'],
-  ['    tls: off', '    tls: implicit', '', '`backends[0].tls: implicit` is not in this version yet; write off'],
-  ['auth: auto', 'auth: plain', '', '`backends[0].auth: plain` is not in this version yet; write auto or user or apop'],
   ['store: sqlite', 'store: valkey', '', '`state.store: valkey` is not in this version yet; write sqlite'],
   ['every: 1d', 'every: 7d', '', '`audit.rotate.every: 7d` is not in this version yet; write 1d'],
   ['size: 100MiB', 'size: 1GiB', '', '`audit.rotate.size: 1GiB` is not in this version yet; write 100MiB'],
