@@ -119,6 +119,8 @@ export type AuthEvent =
       user: string
       reason: LoginFailure
       by?: RuleAt
+      /** With `code-clock-skew`: how many seconds the clock behind the code is ahead of ours. */
+      skewSeconds?: number
       count?: number
     }
   | { action: 'device-trusted'; connection: ConnectionFacts; user: string; device: string }

@@ -220,6 +220,7 @@ type Detailed = Extract<
 function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
   switch (event.action) {
     case 'login-failed':
+      return { skew_seconds: event.skewSeconds }
     case 'server-stopped':
     case 'user-removed':
       return {}

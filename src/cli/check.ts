@@ -1,5 +1,6 @@
 /** `postern check`: everything that `serve` would read, without serving. */
 import { lookup } from 'node:dns/promises'
+import { clockWarning } from '../base/clock-kept.ts'
 import { checkPolicies } from '../policy/check.ts'
 import type { Policies } from '../policy/load.ts'
 import { findMasterKey } from '../state/master-key.ts'
@@ -13,7 +14,9 @@ export async function check({ config, json }: { config: string; json?: boolean }
   const resolve = async (host: string) => (await lookup(host, { all: true })).map(({ address }) => address)
   const besides = async (policies: Policies) => {
     const gate = await checkGate(policies, process.env)
-    return { ...gate, faults: [...keyFaults(policies), ...gate.faults] }
+    const clock = await clockWarning()
+    const warnings = clock === null ? gate.warnings : [...gate.warnings, clock]
+    return { faults: [...keyFaults(policies), ...gate.faults], warnings }
   }
   const { faults, warnings } = await checkPolicies(config, process.env, resolve, { besides })
   const ok = faults.length === 0

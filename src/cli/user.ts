@@ -62,6 +62,13 @@ export async function userShow(user: string, options: Common): Promise<number> {
       `  ${device.id}  ${device.network}  trusted ${when(device.trusted_at)}  last used ${when(device.last_used_at)}`,
     )
   }
+  if (detail.code_of_another_time) {
+    const { at, seconds } = detail.code_of_another_time
+    const where = `${Math.abs(seconds)} s ${seconds > 0 ? 'ahead' : 'behind'}`
+    print(
+      `clock          at ${when(at)} a code came from a clock ${where}: set the phone's to automatic, or this machine's`,
+    )
+  }
   print(`app passwords  ${detail.app_passwords.length === 0 ? 'none' : detail.app_passwords.join(', ')}`)
   print(`last logins    ${detail.logins.length === 0 ? 'none' : ''}`)
   for (const login of detail.logins) print(`  ${when(login.at)}  ${login.ip}  ${login.factor}  ${login.listener}`)

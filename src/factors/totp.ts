@@ -45,6 +45,22 @@ export function matchingStep(seed: Secret, code: Buffer, now: number, window: nu
   return matched
 }
 
+/**
+ * Gives how many steps from the present the nearest step is that a typed code is of, up to `reach` either way, or null. The code is
+ * none the better for it: this tells a wrong clock from a wrong code. Takes the same time whatever is found.
+ */
+export function stepsAway(seed: Secret, code: Buffer, now: number, reach: number): number | null {
+  const present = stepAt(now)
+  let found: number | null = null
+  for (let away = reach; away >= 0; away--) {
+    for (const offset of [away, 0 - away]) {
+      const step = Math.max(0, present + offset)
+      found = sameBytes(codeOf(seed, step), code) ? offset : found
+    }
+  }
+  return found
+}
+
 /** Gives the URI that authenticator apps read (the Key Uri Format of Google Authenticator). Holds the seed: show it once. */
 export function otpauthUri(seed: Secret, user: string, issuer: string): string {
   const label = `${encodeURIComponent(issuer)}:${encodeURIComponent(user)}`

@@ -15,7 +15,7 @@ import type { Finding, Marks, Typed } from './second-factor.ts'
 
 const TOKEN_LENGTH = 24
 
-type Refusal = { say: 'refuse' | 'trouble'; reason: LoginFailure; by?: RuleAt }
+type Refusal = { say: 'refuse' | 'trouble'; reason: LoginFailure; by?: RuleAt; skewSeconds?: number }
 type Ruling = Refusal | { say: 'proceed'; asked: Asked; password: Buffer }
 /** A judged attempt on its way to the old server. */
 type Good = {
@@ -43,7 +43,7 @@ export async function authenticate(desk: Desk, attempt: Attempt): Promise<Authen
       return { say: 'trouble' }
     }
     if (ruling.say === 'proceed') return proceed(desk, login, ruling.asked, ruling.password)
-    failed(desk, login, ruling.reason, ruling.by)
+    failed(desk, login, ruling.reason, ruling)
     await giveBack(desk, login, 'free')
     return ruling.say === 'trouble' ? { say: 'trouble' } : { say: 'refuse', holdMs: holdMs(desk, login) }
   } catch (error) {
@@ -89,7 +89,7 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   if (name === null || login.backend === null) return refuse('unknown-user')
   const barred = barredBy(desk, login, name)
   if (barred !== null) return { ...refuse('rule'), by: barred }
-  if (finding.say === 'refuse') return refuse(finding.reason)
+  if (finding.say === 'refuse') return finding
   const { backend } = login
   const enrolment = dossier.user?.enrolment ?? null
   // Before the claim: a code is not spent on a password that is known to be wrong.

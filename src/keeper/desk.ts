@@ -114,14 +114,25 @@ export async function giveBack(desk: Desk, login: Login, how: 'burn' | 'free'): 
   }
 }
 
+/** The rule that refused it, or how many seconds the clock behind its code is ahead of ours. */
+type FailureFacts = { by?: RuleAt; skewSeconds?: number }
+
 /** Ends a login that did not get in: the connection may try again, and the audit hears of it, once. */
-export function failed(desk: Desk, login: Login, reason: LoginFailure, by?: RuleAt): void {
+export function failed(desk: Desk, login: Login, reason: LoginFailure, { by, skewSeconds }: FailureFacts = {}): void {
   if (desk.logins.get(login.session) === login) desk.logins.delete(login.session)
   if (login.asked !== null) login.asked.token = null
   if (login.told) return
   login.told = true
   const { connection, user } = login
-  desk.emit({ stream: 'auth', action: 'login-failed', connection, user, reason, ...(by && { by }) })
+  desk.emit({
+    stream: 'auth',
+    action: 'login-failed',
+    connection,
+    user,
+    reason,
+    ...(by && { by }),
+    ...(skewSeconds !== undefined && { skewSeconds }),
+  })
 }
 
 /** Gives how long the refusal of a login is to be held back. */

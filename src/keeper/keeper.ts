@@ -5,6 +5,7 @@
 import { availableParallelism, hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startAdmin, type Admin } from '../admin/admin.ts'
+import { clockWarning } from '../base/clock-kept.ts'
 import { systemClock } from '../base/clock.ts'
 import { within } from '../base/deadline.ts'
 import {
@@ -22,6 +23,7 @@ import { openControl } from './control.ts'
 import { hear, type LineContext } from './line-to-fronts.ts'
 import type { FromFront } from './messages.ts'
 import { refuseInspector } from './no-inspector.ts'
+import type { UserDetail } from './users.ts'
 import { broadcast, buildRig, gateData, renewTicketKeys, takePasses, type Rig } from './rig.ts'
 import { readinessOf, statusOf, type Vitals } from './status.ts'
 import { frontIdentity, supervise, type Front, type Supervisor } from './supervise.ts'
@@ -50,6 +52,7 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
     })
     opened.push(await openAdmin(rig))
     opened.push(await openControl(stateOf(rig), (command, args) => run(rig, command, args), noted(rig)))
+    void lookAtClock(rig)
     const bound = await startFronts(rig)
     rig.emit({ stream: 'admin', action: 'server-started', version: version(), node: hostname() })
     for (const { host, port } of bound) options.announce({ host, port })
@@ -67,6 +70,11 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
     await closeAll(rig, opened)
     throw error
   }
+}
+
+async function lookAtClock(rig: Rig): Promise<void> {
+  rig.clockWarning = await clockWarning()
+  if (rig.clockWarning !== null) rig.log.warn(rig.clockWarning)
 }
 
 const stateOf = (rig: Rig) => rig.force.current().policies.postern.state.path
@@ -99,12 +107,19 @@ async function run(rig: Rig, command: string, args: Record<string, unknown>): Pr
   const rules = () => rig.force.current().login.users
   const result = await perform({ store, keys, clock: systemClock, rules, emit: rig.emit }, command, args)
   if (command === 'allow') await takePasses(rig)
+  if (command === 'user.show') return withClock(rig, result as UserDetail)
   // What changed somebody's way in is on record before the operator hears that it is done.
   await rig.resources.journal.durable().catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error)
     throw new Refusal(`${why}: what you asked for is not on record; mend that, then look with \`postern user show\``)
   })
   return result
+}
+
+/** What only a running server remembers of a user. */
+function withClock({ skew }: Rig, detail: UserDetail): UserDetail {
+  const found = skew.of(detail.user)
+  return { ...detail, code_of_another_time: found && { at: found.at, seconds: found.seconds } }
 }
 
 function vitalsOf(rig: Rig): Vitals {
@@ -131,7 +146,8 @@ function vitalsOf(rig: Rig): Vitals {
 /** What somebody ought to know, and what stops nobody from logging in. */
 function warningsOf(rig: Rig): string[] {
   const lost = rig.concentration.warning(systemClock.monotonic())
-  return [...(lost === null ? [] : [lost]), ...rig.backends.remarks()]
+  const clock = [rig.skew.warning(), rig.clockWarning]
+  return [lost, ...clock].filter((one) => one !== null).concat(rig.backends.remarks())
 }
 
 function frontCount(rig: Rig): number {

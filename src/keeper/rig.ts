@@ -30,6 +30,7 @@ import type { Policies } from '../policy/load.ts'
 import { openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
 import { StateFault } from '../state/fault.ts'
+import { createSkewWatch, type SkewWatch } from './skew.ts'
 import type { Supervisor } from './supervise.ts'
 
 export type Rig = {
@@ -50,6 +51,10 @@ export type Rig = {
   /** Break-glass. */
   passes: readonly Pass[]
   judge: Judge
+  /** Codes of another time. */
+  skew: SkewWatch
+  /** What was found out at the start about the clock of this machine. */
+  clockWarning: string | null
   emit(event: AuditEvent): void
   /** Set once the fronts are started. */
   supervisor: Supervisor | null
@@ -111,9 +116,11 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
     }),
     originConcentration: () => rig.concentration.largest(systemClock.monotonic())?.share ?? 0,
   })
+  const skew = createSkewWatch(systemClock)
   const emit = (said: AuditEvent) => {
     const event = located(said, rig)
     metrics.observe(event)
+    if (event.action === 'login-failed' && event.skewSeconds !== undefined) skew.note(event.user, event.skewSeconds)
     journal.write(event)
   }
   const backends = watchBackends(
@@ -140,6 +147,8 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
     }),
     delivery: createDelivery(() => snapshotOf(rig)),
     judge: judgeOf(resources, log, emit, () => rig),
+    skew,
+    clockWarning: null,
     emit,
     supervisor: null,
     ticketKeys: randomBytes(TICKET_KEYS_LENGTH),

@@ -5,7 +5,8 @@
 import { readCandidate, type Candidate } from '../factors/candidate.ts'
 import { RECOVERY_CODES } from '../factors/recovery.ts'
 import { sameBytes } from '../factors/same-bytes.ts'
-import { matchingStep, makeSeed } from '../factors/totp.ts'
+import { SKEW_STEPS } from '../base/limits.ts'
+import { makeSeed, matchingStep, STEP_MS, stepAt, stepsAway } from '../factors/totp.ts'
 import { findTrust, identifyDevice, type Device, type TrustFinding } from '../factors/trusted-device.ts'
 import type { LoginFailure } from '../audit/events.ts'
 import type { Keyring } from '../state/secrets.ts'
@@ -19,7 +20,7 @@ export type Marks = { mac: Buffer; bareMac: Buffer; device: Device }
 
 /** `code`: right, but not yet claimed. `password` is the one candidate for the old server. */
 export type Finding =
-  | { say: 'refuse'; reason: LoginFailure }
+  | { say: 'refuse'; reason: LoginFailure; skewSeconds?: number }
   | { say: 'password'; password: Buffer }
   | { say: 'repeat'; password: Buffer; trusted: Trusted }
   | { say: 'code'; password: Buffer; code: CodeId }
@@ -33,6 +34,8 @@ type Evidence = {
   trust: TrustFinding
   code: 'right' | 'used' | 'wrong' | 'missing'
   id: CodeId | null
+  /** Of a wrong code that is right for another time, in steps from now. `seen`: it is no newer than one that was proven. */
+  skew?: { steps: number; seen: boolean }
 }
 
 export type SecondFactor = {
@@ -58,17 +61,16 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
     const sealed = dossier.user?.sealedSeed ?? null
     const seed = sealed === null ? keys.open('seed', '', dummySeed) : keys.open('seed', typed.user, sealed)
     const step = matchingStep(seed, candidate.how === 'code' ? candidate.code : noCode, now, policy.totp.window)
+    const steps = stepsAway(seed, candidate.how === 'code' ? candidate.code : noCode, now, SKEW_STEPS)
     const rows = dossier.recovery.length === 0 ? dummyRecovery : dossier.recovery
     const recoveryMac = keys.mac('recovery', typed.user, candidate.how === 'recovery' ? candidate.code : '')
     const row = rows.filter((one) => sameBytes(one.mac, recoveryMac)).at(0)
     if (sealed === null || candidate.how === 'none') return { candidate, trust, code: 'missing', id: null }
     if (candidate.how === 'code') {
-      return {
-        candidate,
-        trust,
-        code: step === null ? 'wrong' : 'right',
-        id: step === null ? null : { of: 'totp', number: step },
-      }
+      if (step !== null) return { candidate, trust, code: 'right', id: { of: 'totp', number: step } }
+      const wrong: Evidence = { candidate, trust, code: 'wrong', id: null }
+      if (steps === null) return wrong
+      return { ...wrong, skew: { steps, seen: stepAt(now) + steps <= (dossier.user?.lastStep ?? -Infinity) } }
     }
     const code = row === undefined ? 'wrong' : row.usedAt === null ? 'right' : 'used'
     return { candidate, trust, code, id: row === undefined ? null : { of: 'recovery', number: row.slot } }
@@ -114,7 +116,7 @@ export function demandOf(
 }
 
 /** In the contract's order: a repeat, a code, a recovery code. */
-function weigh({ candidate, trust, code, id }: Evidence, demand: 'either' | 'code', typed: Typed): Finding {
+function weigh({ candidate, trust, code, id, skew }: Evidence, demand: 'either' | 'code', typed: Typed): Finding {
   if (trust.at === 'elsewhere') return { say: 'refuse', reason: 'code-replayed' }
   if (trust.at === 'expired') return { say: 'refuse', reason: 'trust-expired' }
   if (trust.at === 'repeat') {
@@ -126,6 +128,11 @@ function weigh({ candidate, trust, code, id }: Evidence, demand: 'either' | 'cod
   if (code === 'used') return { say: 'refuse', reason: 'code-replayed' }
   if (code === 'right' && id !== null && candidate.how !== 'none')
     return { say: 'code', password: candidate.password, code: id }
+  // A skewed code opens nothing: otherwise a code read over somebody's shoulder would be good for ten minutes more.
+  if (demand === 'code' && skew !== undefined) {
+    if (skew.seen) return { say: 'refuse', reason: 'code-replayed' }
+    return { say: 'refuse', reason: 'code-clock-skew', skewSeconds: (skew.steps * STEP_MS) / 1_000 }
+  }
   return orPassword(demand, typed, code === 'wrong' ? 'code-wrong' : 'code-missing')
 }
 

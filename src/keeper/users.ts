@@ -40,6 +40,8 @@ export type UserDetail = {
   devices: UserDevice[]
   app_passwords: string[]
   logins: Login[]
+  /** Of the last hour, where a server runs: a code that was right for so many seconds ahead of our clock, or behind it. */
+  code_of_another_time?: { at: number; seconds: number } | null
 }
 
 const DEFAULT_ISSUER = 'Postern'

@@ -28,7 +28,9 @@ const OF_USERS = ['claims', 'trusted', 'recovery', 'logins', 'networks']
 
 /** Needs a migrated database. */
 export function prepareUsers(db: DatabaseSync): Users {
-  const find = db.prepare(`SELECT name, enrolment, seed, enrolled_at, first_used, ${STATE} FROM users WHERE name = ?`)
+  const find = db.prepare(
+    `SELECT name, enrolment, seed, enrolled_at, first_used, last_step, ${STATE} FROM users WHERE name = ?`,
+  )
   const recovery = db.prepare('SELECT slot, mac, used_at FROM recovery WHERE user = ? ORDER BY slot')
   const all = db.prepare(
     `SELECT name, enrolled_at, ${STATE}, (SELECT max(at) FROM logins WHERE user = name) AS last_login FROM users ORDER BY name`,
@@ -98,6 +100,7 @@ function readUser(row: Row): User {
     sealedSeed: blobOrNull(row, 'seed'),
     enrolledAt: wholeOrNull(row, 'enrolled_at'),
     firstUsed: wholeOrNull(row, 'first_used'),
+    lastStep: wholeOrNull(row, 'last_step'),
   }
 }
 

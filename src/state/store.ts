@@ -18,6 +18,8 @@ export type User = {
   enrolledAt: number | null
   /** When the first code was proven. */
   firstUsed: number | null
+  /** The step of the newest code that was proven. */
+  lastStep: number | null
 }
 
 /** A string that was proven with a fresh code from a device, which may go on with it. One device may have several. */

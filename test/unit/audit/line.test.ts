@@ -148,3 +148,11 @@ describe('the chain', () => {
     expect(linkOf(forged)).toBe(null)
   })
 })
+
+test('a code of another time says in its line how far off its clock is', () => {
+  const connection = { listener: 'outside', ip: '192.0.2.1', port: 4711 }
+  const said = { stream: 'auth', action: 'login-failed', connection, user: 'ann' } as const
+  const line = (event: AuditEvent) => JSON.parse(bodyOf(event, 0)) as { postern: unknown }
+  expect(line({ ...said, reason: 'code-clock-skew', skewSeconds: -210 }).postern).toMatchObject({ skew_seconds: -210 })
+  expect(line({ ...said, reason: 'code-wrong' }).postern).not.toHaveProperty('skew_seconds')
+})

@@ -145,7 +145,7 @@ describe('explain', () => {
 })
 
 const EXCEPTION = 'exceptions: [{ users: [ann@example.com], countries: [JP], until: 2026-12-01, reason: trip }]\n'
-const ANN: User = { name: 'ann@example.com', state: 'enrolled', enrolment: 'e', sealedSeed: null, enrolledAt: 1, firstUsed: 1 } // prettier-ignore
+const ANN: User = { name: 'ann@example.com', state: 'enrolled', enrolment: 'e', sealedSeed: null, enrolledAt: 1, firstUsed: 1, lastStep: 1 } // prettier-ignore
 const trusted = [{ network: '203.0.113.0/24', fingerprint: 'fp', since: 0, lastUsed: 0, expires: NOW + HOUR }]
 
 async function login(

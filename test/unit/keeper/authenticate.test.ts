@@ -91,14 +91,48 @@ describe('an enrolled user', () => {
   })
 
   test.each([
-    [-2, 'code-wrong'],
+    [-21, 'code-wrong'],
+    [-20, 'code-clock-skew'],
+    [-2, 'code-clock-skew'],
     [-1, 'welcome'],
     [1, 'welcome'],
-    [2, 'code-wrong'],
+    [2, 'code-clock-skew'],
+    [20, 'code-clock-skew'],
+    [21, 'code-wrong'],
   ])('a code %i steps away', async (steps, expected) => {
     const world = worldOf()
     await world.enroll('ann')
     expect(await world.login('ann', `secret${world.code('ann', steps)}`, HOME)).toBe(expected)
+  })
+
+  test('a code of another time opens nothing, and the audit says how far off its clock is', async () => {
+    const world = worldOf()
+    await world.enroll('ann')
+    expect(await world.login('ann', `secret${world.code('ann', 7)}`, HOME)).toBe('code-clock-skew')
+    expect(world.events.at(-1)).toMatchObject({ reason: 'code-clock-skew', skewSeconds: 210 })
+    expect(await world.login('ann', `secret${world.code('ann', -7)}`, HOME)).toBe('code-clock-skew')
+    expect(world.events.at(-1)).toMatchObject({ skewSeconds: -210 })
+    expect(world.asked).toEqual([])
+    // It took nothing away either: when its time comes, the code is good.
+    const later = world.code('ann', 7)
+    world.pass(7 * 30_000)
+    expect(await world.login('ann', `secret${later}`, HOME)).toBe('welcome')
+  })
+
+  test('a code no newer than one that was proven is a replay, whatever clock it comes from', async () => {
+    const world = worldOf()
+    await world.enroll('ann')
+    const [before, proven, after] = [-3, 0, 1].map((steps) => world.code('ann', steps))
+    expect(await world.login('ann', `secret${proven}`, HOME)).toBe('welcome')
+    world.pass(5 * 30_000)
+    for (const code of [before, proven]) expect(await world.login('ann', `sesame${code}`, AWAY)).toBe('code-replayed')
+    expect(await world.login('ann', `sesame${after}`, AWAY)).toBe('code-clock-skew')
+  })
+
+  test('a code of another time says nothing of a user who has none', async () => {
+    const world = worldOf()
+    await world.enroll('bob')
+    expect(await world.login('ann', `secret${world.code('bob', 5)}`, HOME)).toBe('unknown-user')
   })
 
   test('a code of another user is worth nothing', async () => {
