@@ -162,10 +162,12 @@ function shutOut(
 }
 
 async function settle(
-  { judge, metrics }: LineContext,
+  { judge, metrics, log }: LineContext,
   session: Session,
   { token, outcome }: Extract<FromFront, { kind: 'settle' }>,
 ): Promise<Answers['settle']> {
+  // The audit has the kind of trouble, the log the old server's own words.
+  if ('detail' in outcome) log.warn({ session: session.id }, `the old server logged nobody in: ${outcome.detail}`)
   const settled = await judge.settle(session.id, token, outcome)
   metrics.login(performance.now() - session.askedAt)
   return settled
