@@ -178,6 +178,8 @@ function detailOf(event: AuditEvent): Fields {
         backend: clean(event.backend),
         device: event.device === undefined ? undefined : clean(event.device),
       }
+    case 'login-failed':
+      return { skew_seconds: event.skewSeconds }
     case 'device-trusted':
     case 'device-revoked':
       return { device: clean(event.device) }
@@ -214,13 +216,14 @@ function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-fail
 
 type Detailed = Extract<
   AuditEvent,
-  { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' }
+  {
+    action:
+      'login-succeeded' | 'login-failed' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed'
+  }
 >
 
 function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
   switch (event.action) {
-    case 'login-failed':
-      return { skew_seconds: event.skewSeconds }
     case 'server-stopped':
     case 'user-removed':
       return {}

@@ -116,11 +116,10 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
     }),
     originConcentration: () => rig.concentration.largest(systemClock.monotonic())?.share ?? 0,
   })
-  const skew = createSkewWatch(systemClock)
   const emit = (said: AuditEvent) => {
     const event = located(said, rig)
     metrics.observe(event)
-    if (event.action === 'login-failed' && event.skewSeconds !== undefined) skew.note(event.user, event.skewSeconds)
+    if (event.action === 'login-failed' && event.skewSeconds !== undefined) rig.skew.note(event.user, event.skewSeconds)
     journal.write(event)
   }
   const backends = watchBackends(
@@ -147,8 +146,7 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
     }),
     delivery: createDelivery(() => snapshotOf(rig)),
     judge: judgeOf(resources, log, emit, () => rig),
-    skew,
-    clockWarning: null,
+    ...clockParts(),
     emit,
     supervisor: null,
     ticketKeys: randomBytes(TICKET_KEYS_LENGTH),
@@ -186,6 +184,10 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
         ?.kill(what)
     },
   })
+}
+
+function clockParts(): Pick<Rig, 'skew' | 'clockWarning'> {
+  return { skew: createSkewWatch(systemClock), clockWarning: null }
 }
 
 /** What stands between a connection and its place. */

@@ -79,8 +79,7 @@ export async function loadPolicies(file: string, environment: Environment, optio
     }
     await lookAtKey(reading, opened.postern, postern)
   }
-  const trust = postern && (await loadTrust(reading, postern))
-  if (opened.postern && trust) add(reading, opened.postern, trust)
+  const backendTls = opened.postern && postern ? await trustOf(reading, opened.postern, postern) : []
   if (opened.login && login) add(reading, opened.login, loginSense(login))
   const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
   if (options.compileAs && postern) reading.compile = options.compileAs(postern.processes.user)
@@ -92,7 +91,6 @@ export async function loadPolicies(file: string, environment: Environment, optio
   if (reading.findings.faults.length > 0 || !postern || !login) {
     return { ok: false, faults: render(reading.findings.faults), warnings, files }
   }
-  const variables = [...reading.variables]
   const tell = teller({
     'postern.yaml': opened.postern,
     'login.yaml': opened.login,
@@ -100,9 +98,8 @@ export async function loadPolicies(file: string, environment: Environment, optio
     'reputation.yaml': gateFiles.reputation,
   })
   const ruleAt = placer(opened.postern)
-  const backendTls = trust?.backends ?? []
-  const read = { folder: reading.folder, postern, login, roster, certificates, backendTls, rejected, variables }
-  const policies = { ...read, ...gate, tell, ruleAt }
+  const read = { folder: reading.folder, postern, login, roster, certificates, backendTls, rejected }
+  const policies = { ...read, ...gate, variables: [...reading.variables], tell, ruleAt }
   return { ok: true, policies, warnings, files }
 }
 
@@ -150,6 +147,12 @@ function add(reading: Reading, opened: Opened, remarks: Remarks): void {
 
 function at({ file, name }: Opened, path: Path, message: string): Finding {
   return { file: name, ...file.place(path), message: sentence(file, path, message) }
+}
+
+async function trustOf(reading: Reading, opened: Opened, postern: Postern): Promise<Policies['backendTls']> {
+  const trust = await loadTrust(reading, postern)
+  add(reading, opened, trust)
+  return trust.backends
 }
 
 type Pair = { certificate?: Certificate; rejected?: { name: string; reason: string } }

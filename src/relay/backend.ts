@@ -21,7 +21,7 @@ import { readStatus, type Status } from '../pop3/reply.ts'
 import type { Conversation, Heard } from './conversation.ts'
 import { failureOf, type Cause, type Failure } from './failure.ts'
 import { offersXclient, proxyHeader, xclientLine, type Client } from './introduction.ts'
-import { causeOf, openBackend, type Opened } from './opening.ts'
+import { causeOf, openBackend, type Opened, type Way } from './opening.ts'
 
 /** Deadlines in milliseconds. Tests hand in short ones; `loginTimeMs` of the plan holds from the password on. */
 export type LoginDeadlines = { connect: number; tls: number; greeting: number; user: number; beforePassword: number }
@@ -69,7 +69,7 @@ export type BackendLogin = Proven | (Failure & { tookMs: number })
  * The caller owns the socket of a proven login, and wipes the password it handed in.
  */
 export async function loginBackend(request: LoginRequest): Promise<BackendLogin> {
-  const { plan, signal, client } = request
+  const { plan } = request
   const clock = request.clock ?? systemClock
   const deadlines = { ...DEADLINES, ...request.deadlines }
   const until = clock.monotonic() + deadlines.beforePassword
@@ -83,15 +83,7 @@ export async function loginBackend(request: LoginRequest): Promise<BackendLogin>
     const turns = plan.addresses.length - i
     const left = shareOf(clock, (until - started) / turns)
     if (left() <= 0 || connectLeft <= 0) return last
-    const opened = await openBackend({
-      address,
-      tls: plan.tls,
-      header: plan.proxyProtocol === 'off' ? null : proxyHeader(plan.proxyProtocol, client),
-      quietMs: address.quiet === true ? 0 : BACKEND_GREETING_QUIET_MS,
-      deadlines: { ...deadlines, connect: connectLeft / turns },
-      left,
-      signal,
-    })
+    const opened = await openBackend(wayTo(request, address, { ...deadlines, connect: connectLeft / turns }, left))
     const at = `${address.host}:${address.port}`
     if (opened.at === 'failed') {
       const { cause } = opened
@@ -109,6 +101,17 @@ export async function loginBackend(request: LoginRequest): Promise<BackendLogin>
     if (!last.retry) return last
   }
   return last
+}
+
+function wayTo(
+  { plan, client, signal }: LoginRequest,
+  address: BackendAddress,
+  deadlines: LoginDeadlines,
+  left: () => number,
+): Way {
+  const header = plan.proxyProtocol === 'off' ? null : proxyHeader(plan.proxyProtocol, client)
+  const quietMs = address.quiet === true ? 0 : BACKEND_GREETING_QUIET_MS
+  return { address, tls: plan.tls, header, quietMs, deadlines, left, signal }
 }
 
 function shareOf(clock: Clock, ms: number): () => number {

@@ -11,7 +11,11 @@ test('the certificate that an old server is held against travels to the fronts',
     WITH('    tls: stls\n    tls_ca: tls/old.pem\n    tls_name: Old.Example.com\n'),
   )
   const [backend] = compilePolicies(policies, 1).backends
-  expect(backend?.tls).toEqual({ how: 'stls', ca: `${own.cert.replaceAll('\r', '').trimEnd()}\n`, name: 'old.example.com' })
+  expect(backend?.tls).toEqual({
+    how: 'stls',
+    ca: `${own.cert.replaceAll('\r', '').trimEnd()}\n`,
+    name: 'old.example.com',
+  })
   expect(warnings).toEqual([])
 })
 

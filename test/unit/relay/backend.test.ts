@@ -264,6 +264,18 @@ describe('a wrong password', () => {
     },
   )
 
+  test.each([1, 2, 3])('does not pass with %i lines too many, sent one at each command', async (count) => {
+    const table: Record<string, string> = { USER: '+OK\r\n', PASS: '-ERR wrong\r\n', STAT: '-ERR log in first\r\n' }
+    const queue = Array<string>(count).fill('+OK and welcome\r\n')
+    const old = await server({
+      on: (line, socket) => {
+        queue.push(table[line.split(' ', 1)[0] ?? ''] ?? '')
+        socket.write(queue.shift() ?? '')
+      },
+    })
+    expect(await login(known(old))).toMatchObject({ at: 'unavailable', retry: false })
+  })
+
   test('and a right one do not pass with answers one late: what follows would be garbled', async () => {
     const late: string[] = ['+OK second line\r\n']
     const table: Record<string, string> = { USER: '+OK\r\n', PASS: '+OK welcome\r\n', STAT: '+OK 0 0\r\n' }
