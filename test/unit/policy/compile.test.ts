@@ -106,7 +106,7 @@ test('the policies that come with Postern are without fault once a certificate i
   expect(before).toMatchObject({
     ok: false,
     faults: [
-      `${ours}/postern.yaml:10:7: ${ours}/tls/fullchain.pem is not there; put the certificate and its chain there in PEM form`,
+      `${ours}/postern.yaml:11:7: ${ours}/tls/fullchain.pem is not there; put the certificate and its chain there in PEM form`,
     ],
   })
   await mkdir(join(ours, 'tls'), { recursive: true })
