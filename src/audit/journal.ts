@@ -31,10 +31,19 @@ export type Journal = {
   close(): Promise<void>
 }
 
+/**
+ * Told of lines that are on disk: their exact bytes, each with its LF, in the order of their stream, each once. A crash can fall between
+ * disk and this, so whoever must miss nothing remembers the last `chain.seq` it took and reads on from the files at start
+ * (`streamFiles`). It must return at once; what it throws is logged and changes nothing.
+ */
+export type Written = (stream: Stream, lines: readonly Buffer[]) => void
+
 export type JournalOptions = {
   folder: string
   clock: Clock
   log: Pick<Log, 'error' | 'info'>
+  /** Told of every line that gets to disk, the first one after the start included. */
+  written?: Written
   /** For tests: files that fail, and time that does not pass by itself. */
   open?: OpenStream
   after?: After
@@ -58,7 +67,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     if (failure === null) log.info({ file: name }, 'audit: writing again')
     else log.error({ file: name, error: failure.reason }, 'audit: cannot write; logins are refused until it can')
   }
-  const { writers, repaired } = await openAll(folder, open, (opened) => createWriter(opened, clock, after, changed))
+  const { writers, repaired } = await openAll(folder, open, (opened, stream) =>
+    createWriter(opened, clock, after, { changed, written: toldOf(stream, options) }),
+  )
   const journal = journalOver(writers, options, after)
   for (const { file, bytes } of repaired) {
     log.error({ file, bytes }, 'audit: a half line at the end was cut off')
@@ -67,20 +78,32 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   return journal
 }
 
+/** A fault of whoever listens is none of the writing. */
+function toldOf(stream: Stream, { written, log }: JournalOptions): ((lines: readonly Buffer[]) => void) | null {
+  if (written === undefined) return null
+  return (lines) => {
+    try {
+      written(stream, lines)
+    } catch (error) {
+      log.error({ stream, error: String(error) }, 'audit: lines are on disk, but could not be passed on')
+    }
+  }
+}
+
 type Writers = Record<Stream, Writer>
 type Repaired = { file: string; bytes: number }
 
 async function openAll(
   folder: string,
   open: OpenStream,
-  writerOf: (opened: Awaited<ReturnType<OpenStream>>) => Writer,
+  writerOf: (opened: Awaited<ReturnType<OpenStream>>, stream: Stream) => Writer,
 ): Promise<{ writers: Writers; repaired: Repaired[] }> {
   const opened: [Stream, Writer][] = []
   const repaired: Repaired[] = []
   try {
     for (const stream of STREAMS) {
       const one = await open(folder, stream)
-      opened.push([stream, writerOf(one)])
+      opened.push([stream, writerOf(one, stream)])
       if (one.cut > 0) repaired.push({ file: one.name, bytes: one.cut })
     }
   } catch (error) {

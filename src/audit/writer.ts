@@ -8,10 +8,19 @@ import { AUDIT_BATCH_MAX, AUDIT_RETRY_LONGEST_MS, AUDIT_RETRY_MS } from '../base
 import { chain, type Head } from './line.ts'
 import type { Opened } from './stream-file.ts'
 
+const LF = 0x0a
+
 /** Calls `run` after `ms`; gives the way to call it off. */
 export type After = (ms: number, run: () => void) => () => void
 
 export type Failure = { reason: string; since: number }
+
+/** What the writer tells: `changed` when it fails (with the failure) and when it works again; `written` what is on disk by now. */
+export type Heard = {
+  changed(name: string, failure: Failure | null): void
+  /** The exact bytes of each line with its LF, in order; each line once. Not asked for: null. */
+  written: ((lines: readonly Buffer[]) => void) | null
+}
 
 export type Writer = {
   readonly name: string
@@ -33,13 +42,8 @@ type Item = { body: string; at: number }
 type Batch = { items: Item[]; bytes: Buffer; head: Head }
 type Wait = { upTo: number; since: number; resolve: () => void; reject: (error: Error) => void }
 
-/** `changed` is told when the writer fails (with the failure) and when it works again (with null). */
-export function createWriter(
-  opened: Opened,
-  clock: Clock,
-  after: After,
-  changed: (name: string, failure: Failure | null) => void,
-): Writer {
+/** Writes to what was opened, from its head on. */
+export function createWriter(opened: Opened, clock: Clock, after: After, { changed, written }: Heard): Writer {
   const { file, name } = opened
   let { size, head } = opened
   let queue: Item[] = []
@@ -69,8 +73,10 @@ export function createWriter(
     size += batch.bytes.length
     head = batch.head
     count.done += batch.items.length
+    const { bytes } = batch
     batch = null
     waits = resolved(waits, count.done)
+    written?.(linesOf(bytes))
   }
 
   const failed = (error: unknown) => {
@@ -155,4 +161,14 @@ function chained(items: Item[], from: Head): Batch {
 function resolved(waits: Wait[], done: number): Wait[] {
   for (const wait of waits) if (wait.upTo <= done) wait.resolve()
   return waits.filter((wait) => wait.upTo > done)
+}
+
+function linesOf(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = []
+  let from = 0
+  for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, from)) {
+    lines.push(bytes.subarray(from, end + 1))
+    from = end + 1
+  }
+  return lines
 }

@@ -206,3 +206,7 @@ export const USERS_COUNT_MS = 10_000
  * server's mailbox lock as long.
  */
 export const CLIENT_ENDED_MS = 60_000
+
+// The audit's chain and files.
+/** Octets read of an audit file at a time: large enough that the reading costs little beside the hashing. */
+export const AUDIT_READ_CHUNK = 262_144

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Stream } from '../../../src/audit/events.ts'
-import { openJournal, type Journal } from '../../../src/audit/journal.ts'
+import { openJournal, type Journal, type JournalOptions } from '../../../src/audit/journal.ts'
 import { openStream, type OpenStream } from '../../../src/audit/stream-file.ts'
 import { verifyStream } from '../../../src/audit/verify.ts'
 import { AUDIT_QUEUE_MAX, AUDIT_SYNC_DEADLINE_MS, TALLY_WINDOW_MS } from '../../../src/base/limits.ts'
@@ -58,8 +58,9 @@ const faulty: OpenStream = async (...args) => {
   return { ...real, file: { ...real.file, append, sync, cutTo } }
 }
 
-async function open(): Promise<Journal> {
+async function open(more: Partial<JournalOptions> = {}): Promise<Journal> {
   const journal = await openJournal({
+    ...more,
     folder: join(folder, 'audit'),
     clock: { now: () => time, monotonic: () => time },
     log: {
@@ -165,6 +166,36 @@ describe('writing', () => {
     await expect(journal.durable()).rejects.toThrow('ENOSPC')
     time += 3_000
     expect(journal.lagSeconds()).toBe(3)
+  })
+})
+
+describe('whoever listens', () => {
+  test('hears every line with its exact bytes, once and in order, and only when it is on disk', async () => {
+    const heard: string[] = []
+    const journal = await open({ written: (stream, lines) => heard.push(...lines.map((line) => `${stream} ${String(line)}`)) })
+    for (let n = 0; n < 20; n++) journal.write(login(`user-${n}`))
+    disk.sync = 'fail'
+    await expect(journal.durable()).rejects.toThrow('EIO')
+    expect(heard).toEqual([])
+    disk.sync = 'work'
+    timePasses(5_000)
+    await expect.poll(() => journal.state(), PATIENT).toEqual({ at: 'writing' })
+    journal.write(login('last'))
+    await journal.durable()
+    const lines = (await readFile(file('auth'), 'utf8')).split('\n').slice(0, -1)
+    expect(lines).toHaveLength(21)
+    expect(heard).toEqual(lines.map((line) => `auth ${line}\n`))
+  })
+
+  test('and throws does no harm: the line counts as written', async () => {
+    const fail = () => {
+      throw new Error('the spool is full')
+    }
+    const journal = await open({ written: fail })
+    journal.write(login('ann'))
+    await journal.durable()
+    expect(journal.state()).toEqual({ at: 'writing' })
+    expect(said).toEqual(['audit: lines are on disk, but could not be passed on'])
   })
 })
 
