@@ -92,12 +92,9 @@ const TRAILER = 8
 
 async function* unpacked(path: string): AsyncGenerator<Buffer> {
   const trailer = await trailerOf(path)
-  // SYNC_FLUSH gives all that a cut file still holds; the low mark, all that comes before a broken place.
-  const gunzip = createGunzip({
-    finishFlush: constants.Z_SYNC_FLUSH,
-    chunkSize: AUDIT_READ_CHUNK,
-    readableHighWaterMark: 1,
-  })
+  // SYNC_FLUSH gives all that a cut file still holds; the low mark (unknown to the types), all that comes before a broken place.
+  const low = { readableHighWaterMark: 1 }
+  const gunzip = createGunzip({ ...low, finishFlush: constants.Z_SYNC_FLUSH, chunkSize: AUDIT_READ_CHUNK })
   const source = createReadStream(path, { highWaterMark: AUDIT_READ_CHUNK })
   source.on('error', (error) => gunzip.destroy(error))
   source.pipe(gunzip)

@@ -172,7 +172,9 @@ describe('writing', () => {
 describe('whoever listens', () => {
   test('hears every line with its exact bytes, once and in order, and only when it is on disk', async () => {
     const heard: string[] = []
-    const journal = await open({ written: (stream, lines) => heard.push(...lines.map((line) => `${stream} ${String(line)}`)) })
+    const journal = await open({
+      written: (stream, lines) => heard.push(...lines.map((line) => `${stream} ${String(line)}`)),
+    })
     for (let n = 0; n < 20; n++) journal.write(login(`user-${n}`))
     disk.sync = 'fail'
     await expect(journal.durable()).rejects.toThrow('EIO')
