@@ -136,6 +136,29 @@ export type SessionEvent =
       reason: Ending
     }
 
+/** `cut-tail`: lines at its end are gone. `rewritten`: its last lines are others. `removed`, `moved`, `altered`: while it was in use. */
+export type Tampering = 'cut-tail' | 'rewritten' | 'removed' | 'moved' | 'altered'
+
+/** The number of the first line that is still there, and the hash of the one before it. */
+export type Beginnings = Partial<Record<Stream, { seq: number; prev: string }>>
+
+/**
+ * A signed statement about all that stands before it in its stream. `interval` counts from 0; `key` belongs to it alone. Octets are
+ * base64url. `certificate` leads from the anchor to the keys of this and of the next intervals; it is left out where it stands further up.
+ */
+export type Seal = {
+  version: 1
+  anchor: string
+  interval: number
+  key: string
+  path: string
+  signature: string
+  certificate?: string
+}
+
+/** The journal alone writes these, one in each stream at a time. */
+export type SealedEvent = { stream: Stream; action: 'audit-sealed'; seal: Seal }
+
 export type AdminEvent =
   | { action: 'server-started'; version: string; node: string }
   | { action: 'server-stopped'; reason: string }
@@ -154,6 +177,12 @@ export type AdminEvent =
   | { action: 'backend-up'; backend: string; address: string }
   | { action: 'backend-down'; backend: string; address: string; reason: string }
   | { action: 'audit-repaired'; file: string; bytes: number }
+  /** At the start, or while it was written, a file was not as Postern left it: `reason` says how. */
+  | { action: 'audit-tampered'; file: string; kind: Tampering; reason: string }
+  /** The oldest file gave way to `keep` or `max_size`. `begins`: where each stream begins from now on, so that no gap is unexplained. */
+  | { action: 'audit-removed'; file: string; lines: number; reason: string; begins: Beginnings }
+  /** A new root of the sealing keys. */
+  | { action: 'audit-key-made'; anchor: string }
   /** The queue was full: so many lines of that file were lost. */
   | { action: 'audit-dropped'; file: string; lines: number }
 

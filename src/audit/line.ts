@@ -1,26 +1,8 @@
-/**
- * The shape of an audit line: one JSON text of the Elastic Common Schema, and the chain that binds it to the line before.
- *
- * The chain, exactly. `chain` is always the last key of a line and `hash` always its last member. To check a stream, keep
- * `prev` (64 zeros) and `seq` (0), and for each line, without its LF:
- *   1. it ends in `,"hash":"` + 64 hex digits + `"}}`; call the digits `hash`
- *   2. `text` is the line with that ending replaced by `}}` (the same JSON with the member left out)
- *   3. SHA-256 over `prev` + LF + `text` in UTF-8, as lower case hex, equals `hash`
- *   4. `chain.prev` equals `prev`, `chain.seq` equals `seq` + 1
- *   5. `prev` becomes `hash`, `seq` grows by one
- * Nothing has to be parsed to prove the hash, so no two JSON libraries can disagree about it.
- */
-import { createHash, hash as digest } from 'node:crypto'
+/** The shape of an audit line: one JSON text of the Elastic Common Schema. `chain.ts` says what binds it to the line before. */
 import { clean } from '../base/clean.ts'
 import { AUDIT_LIST_MAX, CLEAN_USER_MAX } from '../base/limits.ts'
 import { never } from '../base/never.ts'
-import type { AuditEvent, ConnectionFacts, RuleAt, SessionCounts, Stream, TlsFacts } from './events.ts'
-
-/** Where a stream stands: the number and the hash of its last line. */
-export type Head = { seq: number; prev: string }
-
-/** Before the first line. */
-export const GENESIS: Head = { seq: 0, prev: '0'.repeat(64) }
+import type { AuditEvent, ConnectionFacts, RuleAt, SealedEvent, SessionCounts, TlsFacts } from './events.ts'
 
 const ECS_VERSION = '8.17.0'
 
@@ -30,7 +12,7 @@ type Fields = { [name: string]: Json }
 type Kind = { category: string; type: string[]; outcome?: 'success' | 'failure' }
 
 /** The ECS sorting of each action. A denial is a success of ours: that is how ECS has a firewall say it. */
-const KINDS: Record<AuditEvent['action'], Kind> = {
+const KINDS: Record<(AuditEvent | SealedEvent)['action'], Kind> = {
   'connection-denied': { category: 'network', type: ['connection', 'denied'], outcome: 'success' },
   'connection-would-deny': { category: 'network', type: ['connection', 'allowed'], outcome: 'success' },
   'connection-closed': { category: 'network', type: ['connection', 'end'] },
@@ -58,6 +40,10 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'backend-up': { category: 'network', type: ['info'], outcome: 'success' },
   'backend-down': { category: 'network', type: ['info'], outcome: 'failure' },
   'audit-repaired': { category: 'file', type: ['change'], outcome: 'success' },
+  'audit-sealed': { category: 'file', type: ['info'], outcome: 'success' },
+  'audit-tampered': { category: 'file', type: ['change'], outcome: 'failure' },
+  'audit-removed': { category: 'file', type: ['deletion'], outcome: 'success' },
+  'audit-key-made': { category: 'configuration', type: ['creation'], outcome: 'success' },
   'audit-dropped': { category: 'file', type: ['change'], outcome: 'failure' },
 }
 
@@ -65,7 +51,7 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
  * Gives the JSON text of an event at `at` (milliseconds since 1970) without its chain. Every text of outside origin is cleaned
  * and cut here, so that it does not matter who wrote it into the event.
  */
-export function bodyOf(event: AuditEvent, at: number): string {
+export function bodyOf(event: AuditEvent | SealedEvent, at: number): string {
   const { category, type, outcome } = KINDS[event.action]
   return JSON.stringify({
     '@timestamp': new Date(at).toISOString(),
@@ -92,38 +78,7 @@ export function bodyOf(event: AuditEvent, at: number): string {
   })
 }
 
-/** Needs a body of {@link bodyOf} and where the stream stands. Gives the whole line with its LF, and where the stream stands then. */
-export function chain(body: string, head: Head): { line: string; head: Head } {
-  const seq = head.seq + 1
-  const open = `${body.slice(0, -1)},"chain":{"seq":${seq},"prev":"${head.prev}"`
-  const hash = digest('sha256', `${head.prev}\n${open}}}`, 'hex')
-  return { line: `${open},"hash":"${hash}"}}\n`, head: { seq, prev: hash } }
-}
-
-const SEAL = /,"chain":\{"seq":([1-9][0-9]{0,15}),"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\}$/
-const SEAL_MAX = 256
-const HASH_MEMBER = `,"hash":"${'0'.repeat(64)}"}}`.length
-
-export type Link = { seq: number; prev: string; hash: string }
-
-/**
- * Needs the bytes of a line without its LF. Gives its place in the chain when the line is one of ours and its own hash fits it,
- * or null. Whether it follows the line before is for the caller to see. Works on bytes: decoding would forgive broken UTF-8.
- */
-export function linkOf(line: Buffer): Link | null {
-  const [, seq, prev, hash] = SEAL.exec(line.subarray(-SEAL_MAX).toString('latin1')) ?? []
-  if (seq === undefined || prev === undefined || hash === undefined) return null
-  const open = line.subarray(0, line.length - HASH_MEMBER)
-  const found = createHash('sha256').update(`${prev}\n`).update(open).update('}}').digest('hex')
-  return found === hash ? { seq: Number(seq), prev, hash } : null
-}
-
-/** Tells whether a line is of that stream. Quotes inside a value are escaped, so no value can pose as this field. */
-export function isOf(line: Buffer, stream: Stream): boolean {
-  return line.includes(`"dataset":"postern.${stream}"`)
-}
-
-function traffic(event: AuditEvent): Fields {
+function traffic(event: AuditEvent | SealedEvent): Fields {
   if (!('connection' in event)) return {}
   const { ip, port, session, tls, country, asn }: ConnectionFacts = event.connection
   const counts = 'counts' in event && event.counts !== null ? event.counts : undefined
@@ -161,7 +116,7 @@ function placeOf(by: RuleAt): Fields {
 }
 
 /** What ECS has no name for. Every event has its row, so that a new one cannot go to disk without its facts. */
-function detailOf(event: AuditEvent): Fields {
+function detailOf(event: AuditEvent | SealedEvent): Fields {
   switch (event.action) {
     case 'connection-denied':
     case 'connection-would-deny':
@@ -185,6 +140,14 @@ function detailOf(event: AuditEvent): Fields {
       return { backend: clean(event.backend) }
     case 'session-closed':
       return { backend: clean(event.backend), messages: event.counts === null ? undefined : messagesOf(event.counts) }
+    case 'audit-sealed':
+      return { seal: event.seal }
+    case 'audit-tampered':
+    case 'audit-removed':
+    case 'audit-key-made':
+    case 'audit-repaired':
+    case 'audit-dropped':
+      return auditDetailOf(event)
     default:
       return adminDetailOf(event)
   }
@@ -212,12 +175,32 @@ function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-fail
   return { name: clean(feed), entries, before: before ?? undefined, unread }
 }
 
+type OfAudit = Extract<AuditEvent, { action: `audit-${string}` }>
+
+/** What the audit says of itself. */
+function auditDetailOf(event: OfAudit): Fields {
+  switch (event.action) {
+    case 'audit-repaired':
+      return { file: clean(event.file), bytes: event.bytes }
+    case 'audit-dropped':
+      return { file: clean(event.file), lines: event.lines }
+    case 'audit-tampered':
+      return { file: clean(event.file), kind: event.kind }
+    case 'audit-removed':
+      return { file: clean(event.file), lines: event.lines, begins: event.begins }
+    case 'audit-key-made':
+      return { anchor: event.anchor }
+    default:
+      return never(event)
+  }
+}
+
 type Detailed = Extract<
   AuditEvent,
   { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' }
 >
 
-function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
+function adminDetailOf(event: Exclude<AuditEvent, Detailed | OfAudit | { stream: 'access' }>): Fields {
   switch (event.action) {
     case 'login-failed':
     case 'server-stopped':
@@ -247,10 +230,6 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
     case 'backend-up':
     case 'backend-down':
       return { backend: clean(event.backend), address: clean(event.address) }
-    case 'audit-repaired':
-      return { file: clean(event.file), bytes: event.bytes }
-    case 'audit-dropped':
-      return { file: clean(event.file), lines: event.lines }
     case 'break-glass':
       return { network: clean(event.network), until: event.until === null ? null : clean(event.until) }
     default:

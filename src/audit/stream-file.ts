@@ -4,7 +4,7 @@ import { mkdir, chmod, open, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AUDIT_LINE_MAX } from '../base/limits.ts'
 import type { Stream } from './events.ts'
-import { GENESIS, isOf, linkOf, type Head } from './line.ts'
+import { GENESIS, isOf, linkOf, type Head } from './chain.ts'
 
 const LF = 0x0a
 

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { AUDIT_LINE_MAX } from '../base/limits.ts'
 import type { Stream } from './events.ts'
-import { GENESIS, isOf, linkOf, type Head } from './line.ts'
+import { GENESIS, isOf, linkOf, type Head } from './chain.ts'
 
 /**
  * `edited`: a line does not fit its own hash. `resealed`: it does, but not the hash that the next line holds of it: edited, and the

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { AUDIT_BATCH_MAX, AUDIT_RETRY_LONGEST_MS, AUDIT_RETRY_MS } from '../base/limits.ts'
-import { chain, type Head } from './line.ts'
+import { chain, type Head } from './chain.ts'
 import type { Opened } from './stream-file.ts'
 
 const LF = 0x0a

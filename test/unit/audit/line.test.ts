@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { bodyOf, chain, GENESIS, linkOf, type Head } from '../../../src/audit/line.ts'
+import { chain, GENESIS, linkOf, type Head } from '../../../src/audit/chain.ts'
+import { bodyOf } from '../../../src/audit/line.ts'
 import { CONNECTION, everyEvent, LOGIN } from '../../support/audit-events.ts'
 
 const AT = Date.UTC(2027, 2, 14, 9, 26, 53, 589)
