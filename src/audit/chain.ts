@@ -48,7 +48,7 @@ export function linkOf(line: Buffer): Link | null {
   const end = line.length - HASH_MEMBER
   const prevAt = end - PREV_MEMBER
   if (prevAt < CHAIN_AT.length || line.length > AUDIT_LINE_MAX) return null
-  const tail = line.latin1Slice(Math.max(0, prevAt - CHAIN_MEMBER), line.length)
+  const tail = line.toString('latin1', Math.max(0, prevAt - CHAIN_MEMBER))
   const from = tail.length - HASH_MEMBER - PREV_MEMBER
   const chainAt = tail.lastIndexOf(CHAIN_AT, from)
   if (chainAt < 0 || !tail.startsWith(PREV_AT, from)) return null

@@ -6,11 +6,16 @@ import type { Clock } from '../base/clock.ts'
 import { within } from '../base/deadline.ts'
 import { AUDIT_ACCESS_QUEUE_MAX, AUDIT_QUEUE_MAX, AUDIT_SYNC_DEADLINE_MS, AUDIT_TICK_MS } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
-import { STREAMS, type AuditEvent, type Stream } from './events.ts'
+import { STREAMS, type AuditEvent, type Stream, type Tampering } from './events.ts'
+import type { Limits } from './give-way.ts'
 import { bodyOf } from './line.ts'
-import { makeFolder, openStream, type OpenStream } from './stream-file.ts'
+import { reconcile } from './reconcile.ts'
+import { openSealer, type Sealer, type SealStorage } from './sealer.ts'
+import { makeFolder, openStream, type Opened, type OpenStream } from './stream-file.ts'
 import { createTally } from './tally.ts'
-import { createWriter, type After, type Failure, type Writer } from './writer.ts'
+import { sweepParts } from './tidy.ts'
+import { createUpkeep, type Heads, type KeepHeads, type Upkeep } from './upkeep.ts'
+import { createWriter, type After, type Heard, type Writer } from './writer.ts'
 
 /** `failing`: what was written last is not on disk; logins are refused until it is. `since` is ms since 1970. */
 export type JournalState = { at: 'writing' } | { at: 'failing'; reason: string; since: number }
@@ -27,6 +32,14 @@ export type Journal = {
   state(): JournalState
   /** Age of the oldest line that is not on disk, in seconds; 0 when all are. */
   lagSeconds(): number
+  /** The root of the sealing keys; null where nothing is sealed. */
+  anchor(): Buffer | null
+  /** Where each stream stands on disk. */
+  heads(): Heads
+  /** What was not as Postern left it, at the start or since. */
+  findings(): readonly string[]
+  /** Takes up new limits for the files. */
+  use(limits: Limits): void
   /** Writes the sums that stand, waits for the disk, closes the files. Rejects when lines were left over. */
   close(): Promise<void>
 }
@@ -44,6 +57,12 @@ export type JournalOptions = {
   log: Pick<Log, 'error' | 'info'>
   /** Told of every line that gets to disk, the first one after the start included. */
   written?: Written
+  /** When files are rotated and give way; never, when left out. */
+  limits?: Limits
+  /** Where the sealing keys rest; nothing is sealed when left out. */
+  sealing?: SealStorage
+  /** Where the streams stood when that was last noted apart from them, and how that is noted. */
+  heads?: { known: Heads; keep: KeepHeads }
   /** For tests: files that fail, and time that does not pass by itself. */
   open?: OpenStream
   after?: After
@@ -63,19 +82,54 @@ const timer: After = (ms, run) => {
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   const { folder, clock, log, open = openStream, after = timer } = options
   await makeFolder(folder)
-  const changed = (name: string, failure: Failure | null) => {
-    if (failure === null) log.info({ file: name }, 'audit: writing again')
-    else log.error({ file: name, error: failure.reason }, 'audit: cannot write; logins are refused until it can')
-  }
-  const { writers, repaired } = await openAll(folder, open, (opened, stream) =>
-    createWriter(opened, clock, after, { changed, written: toldOf(stream, options) }),
+  await sweepParts(folder)
+  const sealer = options.sealing === undefined ? null : await openSealer(options.sealing, log)
+  const desk: Desk = { heard: null }
+  const { writers, repaired, found } = await openAll(options, open, (opened, stream) =>
+    createWriter(opened, clock, after, { ...heardBy(desk, stream, log), written: toldOf(stream, options) }),
   )
-  const journal = journalOver(writers, options, after)
+  const journal = journalOver(writers, sealer, options, after, desk)
+  if (sealer?.made === true) {
+    const anchor = sealer.anchor.toString('base64url')
+    log.info({ anchor }, 'audit: new sealing keys were made; note the anchor elsewhere: postern audit key')
+    journal.write({ stream: 'admin', action: 'audit-key-made', anchor })
+  }
   for (const { file, bytes } of repaired) {
     log.error({ file, bytes }, 'audit: a half line at the end was cut off')
     journal.write({ stream: 'admin', action: 'audit-repaired', file, bytes })
   }
+  for (const one of found) desk.heard?.tampered(one)
   return journal
+}
+
+/** What the writers tell; the journal sits down at it when they are open. */
+type Desk = {
+  heard: null | {
+    tampered(found: Found): void
+    fileBegan(stream: Stream): void
+    rotated(stream: Stream, fault: string | null): void
+  }
+}
+
+type Found = { file: string; kind: Tampering; reason: string }
+
+function heardBy(desk: Desk, stream: Stream, log: JournalOptions['log']): Omit<Heard, 'written'> {
+  return {
+    changed(name, failure) {
+      if (failure === null) log.info({ file: name }, 'audit: writing again')
+      else log.error({ file: name, error: failure.reason }, 'audit: cannot write; logins are refused until it can')
+    },
+    replaced(file, fate, next) {
+      if (fate === 'there') return
+      desk.heard?.fileBegan(stream)
+      desk.heard?.tampered({
+        file,
+        kind: fate,
+        reason: `it was ${fate} while in use; line ${next} is the first of a new one`,
+      })
+    },
+    rotated: (_, fault) => desk.heard?.rotated(stream, fault),
+  }
 }
 
 /** A fault of whoever listens is none of the writing. */
@@ -94,32 +148,58 @@ type Writers = Record<Stream, Writer>
 type Repaired = { file: string; bytes: number }
 
 async function openAll(
-  folder: string,
+  { folder, heads }: JournalOptions,
   open: OpenStream,
-  writerOf: (opened: Awaited<ReturnType<OpenStream>>, stream: Stream) => Writer,
-): Promise<{ writers: Writers; repaired: Repaired[] }> {
+  writerOf: (opened: Opened, stream: Stream) => Writer,
+): Promise<{ writers: Writers; repaired: Repaired[]; found: Found[] }> {
   const opened: [Stream, Writer][] = []
   const repaired: Repaired[] = []
+  const all: Found[] = []
   try {
     for (const stream of STREAMS) {
       const one = await open(folder, stream)
-      opened.push([stream, writerOf(one, stream)])
+      const { from, found } = await reconcile(folder, one, heads?.known[stream])
+      opened.push([stream, writerOf({ ...one, head: from }, stream)])
       if (one.cut > 0) repaired.push({ file: one.name, bytes: one.cut })
+      if (found !== null) all.push({ file: one.name, ...found })
     }
   } catch (error) {
     await Promise.allSettled(opened.map(([, writer]) => writer.close()))
     throw error
   }
-  return { writers: Object.fromEntries(opened) as Writers, repaired }
+  return { writers: Object.fromEntries(opened) as Writers, repaired, found: all }
 }
 
-function journalOver(writers: Writers, { clock }: JournalOptions, after: After): Journal {
+function journalOver(
+  writers: Writers,
+  sealer: Sealer | null,
+  options: JournalOptions,
+  after: After,
+  desk: Desk,
+): Journal {
+  const { clock, log } = options
   const all = STREAMS.map((stream) => writers[stream])
   const tally = createTally()
   const lost: Record<Stream, number> = { access: 0, auth: 0, session: 0, admin: 0 }
   let closed = false
 
+  const findings: string[] = []
+  const upkeep = createUpkeep({
+    folder: options.folder,
+    clock,
+    log,
+    writers,
+    sealer,
+    limits: options.limits ?? null,
+    keepHeads: options.heads?.keep ?? null,
+    async tell(event) {
+      put(event)
+      await writers.admin.synced()
+    },
+  })
+
   const put = (event: AuditEvent) => {
+    upkeep.traffic()
     if (closed || isFull(event.stream, writers)) lost[event.stream]++
     else writers[event.stream].push(bodyOf(event, clock.now()))
   }
@@ -144,9 +224,20 @@ function journalOver(writers: Writers, { clock }: JournalOptions, after: After):
     sums(tally.due(clock.monotonic()))
     for (const writer of all) writer.expire(clock.monotonic() - AUDIT_SYNC_DEADLINE_MS)
     tellLost()
+    upkeep.tick()
     callOff = after(AUDIT_TICK_MS, tick)
   }
   let callOff = after(AUDIT_TICK_MS, tick)
+
+  desk.heard = {
+    tampered(found) {
+      findings.push(`${found.file}: ${found.kind}: ${found.reason}`)
+      log.error(found, 'audit: somebody else has changed it')
+      put({ stream: 'admin', action: 'audit-tampered', ...found })
+    },
+    fileBegan: upkeep.fileBegan,
+    rotated: upkeep.rotated,
+  }
 
   const lagMs = () => Math.max(0, ...all.map((writer) => clock.monotonic() - (writer.oldest() ?? Infinity)))
   const lostOurs = () => lost.auth + lost.session + lost.admin
@@ -169,12 +260,17 @@ function journalOver(writers: Writers, { clock }: JournalOptions, after: After):
       return { at: 'writing' }
     },
     lagSeconds: () => lagMs() / 1000,
+    anchor: () => sealer?.anchor ?? null,
+    heads: () => Object.fromEntries(STREAMS.map((stream) => [stream, writers[stream].onDisk().head])),
+    findings: () => findings,
+    use: upkeep.use,
     async close() {
       callOff()
       sums(tally.flush())
       tellLost()
       closed = true
-      await closeAll(all)
+      upkeep.lastSeal()
+      await closeAll(all, upkeep)
     },
   }
 }
@@ -185,14 +281,15 @@ function isFull(stream: Stream, writers: Writers): boolean {
   return STREAMS.reduce((sum, one) => sum + writers[one].waiting(), 0) > AUDIT_QUEUE_MAX
 }
 
-async function closeAll(writers: Writer[]): Promise<void> {
+async function closeAll(writers: Writer[], upkeep: Upkeep): Promise<void> {
   const bounded = (what: string, waits: Promise<void>[]) =>
     within(AUDIT_SYNC_DEADLINE_MS, what, Promise.allSettled(waits)).catch(() => undefined)
   await bounded(
     'audit: last lines',
     writers.map((writer) => writer.synced()),
   )
-  const lines = writers.reduce((sum, writer) => sum + writer.lines(), 0)
+  await bounded('audit: last seal', [upkeep.close()])
+  const lines = writers.reduce((sum, writer) => sum + writer.count().pushed - writer.count().done, 0)
   await bounded(
     'audit: closing',
     writers.map((writer) => writer.close()),
