@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { Refusal } from './base/refusal.ts'
 import { version } from './base/version.ts'
 import { allow } from './cli/allow.ts'
+import { auditKey, auditVerify } from './cli/audit-verify.ts'
 import { check } from './cli/check.ts'
 import { explain } from './cli/explain.ts'
 import { reload, status } from './cli/running.ts'
@@ -12,7 +13,7 @@ import { demo } from './demo/demo.ts'
 
 type Run<Args extends unknown[]> = (...args: Args) => Promise<number>
 type Ends = <Args extends unknown[]>(run: Run<Args>) => (...args: Args) => Promise<void>
-type MakeCommand = (spec: string, about: string) => Command
+type MakeCommand = (spec: string, about: string, parent?: Command) => Command
 
 /**
  * Runs one command. Needs the words behind the program's name; gives the exit code: 0 done, 1 the thing asked about is
@@ -63,6 +64,7 @@ function program(ends: Ends): Command {
   command('reload', 'ask the running server to read its policies again').action(ends(reload))
   command('status', 'how the running server is').option('--json', 'as JSON').action(ends(status))
   gateCommands(command, ends)
+  auditCommands(command, ends, root)
   const user = root.command('user').description('the users and their second factors')
   command('enroll <user>', 'make a TOTP secret and recovery codes; they are shown once', user)
     .option('--replace', 'end what the user has now: secret, devices, recovery codes')
@@ -92,6 +94,18 @@ function gateCommands(command: MakeCommand, ends: Ends): void {
     .requiredOption('--reason <text>', 'why, for the audit')
     .option('--json', 'as JSON')
     .action(ends(allow))
+}
+
+function auditCommands(command: MakeCommand, ends: Ends, root: Command): void {
+  const audit = root.command('audit').description('the audit streams')
+  command('verify [files...]', 'prove that the streams are as Postern wrote them; exit 1 names the first break', audit)
+    .option('--path <dir>', "a copy of the audit folder, instead of this server's")
+    .option('--anchors <file>', 'what `audit key` printed, noted elsewhere')
+    .option('--json', 'as JSON')
+    .action(ends(auditVerify))
+  command('key', 'print the anchor of the seals and where the streams stand, to be noted elsewhere', audit).action(
+    ends(auditKey),
+  )
 }
 
 function policyFile(): Option {

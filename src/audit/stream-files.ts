@@ -55,7 +55,7 @@ const ageOf = ({ first }: FileOfStream) => first ?? Infinity
 /**
  * One line of a file; `number` is 1-based, `bytes` are without the LF and stay valid. `half-line`: the file ends within it (as it
  * does while it is written). `too-long`: more than AUDIT_LINE_MAX octets, not held; reading goes on behind it. `damaged`: the gzip
- * is cut short or broken, and nothing comes behind.
+ * is cut short or broken in this line, and nothing comes behind.
  */
 export type StreamLine =
   | { is: 'line' | 'half-line'; number: number; bytes: Buffer }
@@ -74,8 +74,7 @@ export async function* readBatches(path: string): AsyncGenerator<StreamLine[]> {
     for await (const chunk of path.endsWith('.gz') ? unpacked(path) : plain(path)) yield splitter.take(chunk)
   } catch (error) {
     if (!(error instanceof DamagedGzip)) throw error
-    const rest = splitter.end()
-    yield [...rest, { is: 'damaged', number: splitter.lines() + 1 - rest.length, detail: error.message }]
+    yield [{ is: 'damaged', number: splitter.lines() + 1, detail: error.message }]
     return
   }
   yield splitter.end()

@@ -68,7 +68,6 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     if (due.length === 0 || !seal()) return
     for (const stream of due) {
       writers[stream].rotate()
-      sealer?.fileBegan(stream)
       rotating.set(stream, Infinity)
     }
   }
@@ -97,6 +96,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     rotated(stream, fault) {
       if (fault === null) {
         rotating.delete(stream)
+        sealer?.fileBegan(stream)
         return startTidying()
       }
       rotating.set(stream, clock.monotonic() + AUDIT_ROTATE_RETRY_MS)

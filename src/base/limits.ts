@@ -227,3 +227,7 @@ export const AUDIT_ROTATE_RETRY_MS = 60_000
 export const AUDIT_RESERVED = 268_435_456
 /** No file grows beyond this share of `audit.max_size`, so that there is an older one that can give way. */
 export const AUDIT_FILE_SHARE = 1 / 16
+/** Lines at the end of a stream may be so old without a seal: ten times what a running server takes. */
+export const AUDIT_UNSEALED_MAX_MS = 600_000
+/** One place for the sealing keys in their file: what they take, and room. */
+export const SEALING_KEYS_MAX = 12_288

@@ -117,7 +117,7 @@ function vitalsOf(rig: Rig): Vitals {
     backends: rig.backends.states(),
     set: rig.force.current(),
     faults: rig.force.faults(),
-    journal: { state: journal.state(), lag: journal.lagSeconds() },
+    journal: { state: journal.state(), lag: journal.lagSeconds(), findings: journal.findings() },
     draining: rig.draining,
     feeds: rig.feeds.states(),
     store: rig.storeFault,

@@ -27,7 +27,7 @@ import { createKnown, type Known } from './known.ts'
 import { createLateGate, type LateGate } from './late-gate.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
 import type { Policies } from '../policy/load.ts'
-import { openResources, type Resources } from './resources.ts'
+import { limitsOf, openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
 import { StateFault } from '../state/fault.ts'
 import type { Supervisor } from './supervise.ts'
@@ -259,6 +259,7 @@ function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {
 
 /** New connections see the new policies; sessions go on. */
 function takeUp(rig: Rig, set: PolicySet): void {
+  rig.resources.journal.use(limitsOf(set.policies.postern))
   rig.backends.use(set.snapshot.backends)
   rig.feeds.use(set.policies)
   sendSnapshot(rig)

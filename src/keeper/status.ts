@@ -27,7 +27,8 @@ export type Status = {
   dnsbl: ZoneState[]
   /** Break-glass. */
   passes: { network: string; until: string; reason: string }[]
-  audit: { state: JournalState['at']; lag: number }
+  /** `findings`: what somebody else has changed, as it showed at the start or since. */
+  audit: { state: JournalState['at']; lag: number; findings: string[] }
 }
 
 type ZoneState = { zone: string; fault: string | null }
@@ -41,7 +42,7 @@ export type Vitals = {
   backends: BackendState[]
   set: PolicySet
   faults: readonly string[]
-  journal: { state: JournalState; lag: number }
+  journal: { state: JournalState; lag: number; findings: readonly string[] }
   draining: boolean
   feeds: FeedState[]
   /** Why the store cannot be used, or null. */
@@ -79,6 +80,7 @@ export function readinessOf(vitals: Vitals): Readiness {
     ...backends
       .filter(({ up }) => up === false)
       .map(({ backend, address, detail }) => `backend ${backend} at ${address}: ${detail}`),
+    ...journal.findings.map((finding) => `audit: ${finding}`),
     ...(faults.length > 0 ? [`policies on disk are refused: ${faults[0] ?? ''}`] : []),
     ...set.policies.rejected.map(({ reason }) => reason),
     ...databases.flatMap(({ feed, fault }) => (fault === null ? [] : [`${feed}: ${fault}`])),
@@ -125,6 +127,6 @@ export function statusOf(vitals: Vitals): Status {
         until: new Date(until).toISOString(),
         reason,
       })),
-    audit: { state: journal.state.at, lag: journal.lag },
+    audit: { state: journal.state.at, lag: journal.lag, findings: [...journal.findings] },
   }
 }

@@ -17,8 +17,6 @@ const ROWS: readonly Row[] = [
   { file: 'postern.yaml', at: 'backends.*.tls', built: ['off'] },
   { file: 'postern.yaml', at: 'backends.*.auth', built: ['auto', 'user', 'apop'] },
   { file: 'postern.yaml', at: 'state.store', built: ['sqlite'] },
-  { file: 'postern.yaml', at: 'audit.rotate.every', built: ['1d'] },
-  { file: 'postern.yaml', at: 'audit.rotate.size', built: ['100MiB'] },
   { file: 'postern.yaml', at: 'audit.messages', built: ['off'] },
   { file: 'postern.yaml', at: 'audit.dovecot_log', built: [null] },
   { file: 'postern.yaml', at: 'audit.forward', built: [[]] },

@@ -13,8 +13,8 @@ import {
 } from 'node:crypto'
 import { reveal, Secret } from '../base/secret.ts'
 
-/** What is sealed: so far seeds alone. */
-export type SealPurpose = 'seed'
+/** What is sealed: seeds, and the keys that seal the audit. */
+export type SealPurpose = 'seed' | 'audit'
 /**
  * What is kept as an HMAC. `string`: all that was typed as a password, code included. `bare`: the password alone.
  * `refused`: a password that a backend refused (in memory only). `check`: tells whether a store was made with this key.
@@ -40,7 +40,7 @@ const CIPHER = 'aes-256-gcm'
 export function createKeyring(master: Secret): Keyring {
   const derived = (purpose: SealPurpose | MacPurpose): KeyObject =>
     createSecretKey(Buffer.from(hkdfSync('sha256', reveal(master), '', `postern 1 ${purpose}`, 32)))
-  const sealing: Record<SealPurpose, KeyObject> = { seed: derived('seed') }
+  const sealing: Record<SealPurpose, KeyObject> = { seed: derived('seed'), audit: derived('audit') }
   const macs: Record<MacPurpose, KeyObject> = {
     string: derived('string'),
     bare: derived('bare'),

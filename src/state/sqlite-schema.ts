@@ -4,7 +4,7 @@ import { StateFault } from './fault.ts'
 
 /**
  * One entry a version; never changed once released, only followed by another.
- * `heads` is reserved for the audit's checkpoints.
+ * `heads`: where the audit's streams stand.
  */
 const MIGRATIONS: readonly string[] = [
   `

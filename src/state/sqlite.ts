@@ -10,6 +10,7 @@ import { createWriter } from './group-commit.ts'
 import { blob, text } from './rows.ts'
 import { prepareClaims } from './sqlite-claims.ts'
 import { asStateFault } from './sqlite-fault.ts'
+import { prepareHeads } from './sqlite-heads.ts'
 import { prepareLogins } from './sqlite-logins.ts'
 import { preparePasses } from './sqlite-passes.ts'
 import { migrate } from './sqlite-schema.ts'
@@ -73,6 +74,7 @@ function assemble(db: DatabaseSync): Store {
   const logins = prepareLogins(db, claims)
   const users = prepareUsers(db)
   const passes = preparePasses(db)
+  const heads = prepareHeads(db)
   const beat = db.prepare(
     `INSERT INTO facts (name, value) VALUES ('beat', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
   )
@@ -109,6 +111,9 @@ function assemble(db: DatabaseSync): Store {
     passes: () => read(passes.all),
     givePass: (pass, now, most) => writer.write(() => passes.give(pass, now, most)),
     endPass: (network) => writer.write(() => passes.end(network)),
+    heads: () => read(heads.all),
+    keepHeads: (noted) => writer.write(() => heads.keep(noted)),
+    keepAnchor: (anchor) => writer.write(() => heads.keepAnchor(anchor)),
     close() {
       if (!db.isOpen) return
       writer.close()

@@ -3,7 +3,7 @@
  * changes something resolves once that is on disk and rejects with StateFault when it did not happen. Times are
  * milliseconds since 1970. Names are canonical. Nothing in here opens anything without the master key.
  */
-import type { Factor } from '../audit/events.ts'
+import type { Factor, Stream } from '../audit/events.ts'
 
 /** `none`: known, but without a second factor. `pending`: enrolled, and no code was ever used. */
 export type UserState = 'none' | 'pending' | 'enrolled' | 'frozen'
@@ -86,6 +86,10 @@ export type UserRow = { name: string; state: UserState; enrolledAt: number | nul
 /** A network that passes the gate until then. `network` is in canonical form. */
 export type PassRow = { network: string; until: number; reason: string }
 
+/** The number and the hash (hex) of the last line of each of the audit's streams. */
+export type NotedHeads = Partial<Record<Stream, { seq: number; prev: string }>>
+export type AuditNote = { anchor: Buffer; heads: NotedHeads }
+
 export type Store = {
   dossier(user: string): Promise<Dossier>
   /**
@@ -118,6 +122,11 @@ export type Store = {
   givePass(pass: PassRow, now: number, most: number): Promise<boolean>
   /** Gives whether there was one. */
   endPass(network: string): Promise<boolean>
+  /** Where the audit stood when that was last noted: behind what is on disk after a crash, never before it. */
+  heads(): Promise<NotedHeads>
+  keepHeads(heads: NotedHeads): Promise<void>
+  /** The public root of the keys that seal the audit, for whoever verifies it. */
+  keepAnchor(anchor: Buffer): Promise<void>
   /** Writes what is queued and lets go. */
   close(): void
 }

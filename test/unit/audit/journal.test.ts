@@ -94,7 +94,7 @@ async function told(stream: Stream): Promise<Told[]> {
 }
 
 async function whole(stream: Stream) {
-  return (await verifyStream(file(stream), { stream })).at
+  return (await verifyStream([{ path: file(stream), first: null }], { stream })).at
 }
 
 const login = (user: string) => ({ ...LOGIN, user }) as typeof LOGIN
@@ -313,8 +313,10 @@ describe('a current file that somebody else lays hands on', () => {
     const journal = await between(() => rm(file('auth')))
     expect(await names()).toEqual(['auth.000000000000001.jsonl', 'auth.jsonl'])
     expect([await users(rotated()), await users(file('auth'))]).toEqual([['ann'], ['bob']])
-    const first = await verifyStream(rotated())
-    expect(await verifyStream(file('auth'), first.at === 'whole' ? { from: first.head } : {})).toMatchObject({
+    const first = await verifyStream([{ path: rotated(), first: 1 }])
+    expect(
+      await verifyStream([{ path: file('auth'), first: null }], first.at === 'whole' ? { from: first.head } : {}),
+    ).toMatchObject({
       at: 'whole',
     })
     expect(await told('admin')).toMatchObject([
