@@ -42,7 +42,7 @@ export type Writer = {
   failure(): Failure | null
   /** When the oldest line that is not on disk was pushed (monotonic ms), null when there is none. */
   oldest(): number | null
-  /** How many lines were pushed, and how many of them are on disk. */
+  /** How many lines (and rotations) were pushed, and how many of them are done. */
   count(): { pushed: number; done: number }
   onDisk(): OnDisk
   close(): Promise<void>
@@ -59,6 +59,7 @@ export function createWriter(opened: Opened, clock: Clock, after: After, heard: 
   let waits: Wait[] = []
   const count = { pushed: 0, done: 0 }
   let busy = false
+  let running = Promise.resolve()
   let failure: Failure | null = null
   let pause = AUDIT_RETRY_MS
   let callOff = () => undefined as void
@@ -68,6 +69,8 @@ export function createWriter(opened: Opened, clock: Clock, after: After, heard: 
       if (queue[0]?.do === 'rotate') {
         queue.shift()
         await disk.rotate()
+        count.done++
+        waits = resolved(waits, count.done)
         return
       }
       const items = takeFrom(queue)
@@ -110,7 +113,7 @@ export function createWriter(opened: Opened, clock: Clock, after: After, heard: 
     if (busy) return
     busy = true
     // What else this turn of the loop brings goes into the same write.
-    setImmediate(() => void run())
+    setImmediate(() => (running = run()))
   }
 
   const put = (item: Item) => {
@@ -126,6 +129,7 @@ export function createWriter(opened: Opened, clock: Clock, after: After, heard: 
       put({ do: 'write', body, at: clock.monotonic(), octets: typeof body === 'string' ? body.length : 0 })
     },
     rotate() {
+      count.pushed++
       put({ do: 'rotate', octets: 0 })
     },
     waiting: () => queued + (disk.batch()?.bytes.length ?? 0),
@@ -145,9 +149,11 @@ export function createWriter(opened: Opened, clock: Clock, after: After, heard: 
     oldest: () => oldestOf(disk.batch()?.items ?? []) ?? oldestOf(queue),
     count: () => ({ ...count }),
     onDisk: disk.state,
-    close() {
+    async close() {
       callOff()
-      return opened.file.close()
+      // What is under way would open a file again behind our back.
+      await running
+      await opened.file.close()
     },
   }
 }
