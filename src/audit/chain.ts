@@ -37,7 +37,6 @@ const HASH_MEMBER = HASH_AT.length + DIGITS + '"}}'.length
 const PREV_MEMBER = PREV_AT.length + DIGITS + '"'.length
 /** Numbers of up to 16 digits: more than a double counts exactly. */
 const CHAIN_MEMBER = CHAIN_AT.length + 16
-const HEX = /^[0-9a-f]{64}$/
 const SEQ = /^[1-9][0-9]{0,15}$/
 
 /**
@@ -57,8 +56,8 @@ export function linkOf(line: Buffer): Link | null {
   const seq = tail.slice(chainAt + CHAIN_AT.length, from)
   const hash = tail.slice(ending + HASH_AT.length, -3)
   const prev = tail.slice(from + PREV_AT.length, ending - 1)
-  // What fits its own hash in lower case hex is hex.
-  if (!SEQ.test(seq) || digest('sha256', line.subarray(0, end), 'hex') !== hash || !HEX.test(prev)) return null
+  // That `prev` is hex shows when it equals the hash before: whatever else stands there, nothing follows from it.
+  if (!SEQ.test(seq) || digest('sha256', line.subarray(0, end), 'hex') !== hash) return null
   return { seq: Number(seq), prev, hash }
 }
 

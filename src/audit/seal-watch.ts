@@ -20,8 +20,6 @@ export type SealWatch = {
 
 /** What the audit says of itself; a quote inside a value is escaped, so no value can pose as this. */
 const OF_AUDIT = Buffer.from('"action":"audit-')
-/** `action` stands near the start of a line; a needle in the whole of it would cost as much as the hash. */
-const ACTION_WITHIN = 400
 const TIME = /^\{"@timestamp":"([^"]{20,30})"/
 
 type Told = {
@@ -35,7 +33,7 @@ export function createSealWatch(check: SealCheck | null, fromStart: boolean): Se
   const intervals = new Map<string, number>()
   let sealed: { seq: number; at: string } | null = null
   let open: { place: Place; at: number } | null = null
-  let lastAt = 0
+  let last: Buffer | null = null
   let onSeal = false
 
   const judge = ({ '@timestamp': at, event, postern: { seal } }: Told, link: Link): Fault | null => {
@@ -61,11 +59,9 @@ export function createSealWatch(check: SealCheck | null, fromStart: boolean): Se
     isProving: check !== null,
     take(line, link, place, removed) {
       onSeal = false
-      if (check !== null) {
-        lastAt = timeOf(line)
-        open ??= { place, at: lastAt }
-      }
-      if (!line.subarray(0, ACTION_WITHIN).includes(OF_AUDIT)) return null
+      last = line
+      open ??= { place, at: timeOf(line) }
+      if (!line.includes(OF_AUDIT)) return null
       const told = JSON.parse(line.toString()) as Told
       if (told.event.action === 'audit-removed' && told.postern.begins !== undefined) removed?.(told.postern.begins)
       return told.event.action === 'audit-sealed' ? judge(told, link) : null
@@ -73,8 +69,9 @@ export function createSealWatch(check: SealCheck | null, fromStart: boolean): Se
     endsInSeal: () => onSeal,
     sealed: () => sealed,
     late() {
-      if (open === null || lastAt - open.at <= AUDIT_UNSEALED_MAX_MS) return null
-      const minutes = Math.round((lastAt - open.at) / 60_000)
+      const late = open === null || last === null || check === null ? 0 : timeOf(last) - open.at
+      if (open === null || late <= AUDIT_UNSEALED_MAX_MS) return null
+      const minutes = Math.round(late / 60_000)
       return { place: open.place, detail: `from here on nothing is sealed, for ${minutes} minutes of lines` }
     },
   }

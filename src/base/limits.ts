@@ -209,7 +209,7 @@ export const CLIENT_ENDED_MS = 60_000
 
 // The audit's chain and files.
 /** Octets read of an audit file at a time: large enough that the reading costs little beside the hashing. */
-export const AUDIT_READ_CHUNK = 262_144
+export const AUDIT_READ_CHUNK = 1_048_576
 /** Sealing keys: so many under one root, in so many levels. 64^4 intervals last 32 years; a new node takes about 10 ms. */
 export const SEAL_FAN = 64
 export const SEAL_LEVELS = 4

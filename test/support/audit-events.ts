@@ -66,6 +66,16 @@ export function everyEvent(text: string): AuditEvent[] {
     { stream: 'admin', action: 'backend-down', backend: text, address: text, reason: text },
     { stream: 'admin', action: 'audit-repaired', file: text, bytes: 3 },
     { stream: 'admin', action: 'audit-dropped', file: text, lines: 3 },
+    { stream: 'admin', action: 'audit-tampered', file: text, kind: 'cut-tail', reason: text },
+    {
+      stream: 'admin',
+      action: 'audit-removed',
+      file: text,
+      lines: 3,
+      reason: text,
+      begins: { auth: { seq: 4, prev: '0'.repeat(64) } },
+    },
+    { stream: 'admin', action: 'audit-key-made', anchor: 'A'.repeat(43) },
   ]
 }
 

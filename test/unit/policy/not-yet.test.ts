@@ -118,8 +118,6 @@ const postern: [string, string, string, string][] = [
   ['    tls: off', '    tls: implicit', '', '`backends[0].tls: implicit` is not in this version yet; write off'],
   ['auth: auto', 'auth: plain', '', '`backends[0].auth: plain` is not in this version yet; write auto or user or apop'],
   ['store: sqlite', 'store: valkey', '', '`state.store: valkey` is not in this version yet; write sqlite'],
-  ['every: 1d', 'every: 7d', '', '`audit.rotate.every: 7d` is not in this version yet; write 1d'],
-  ['size: 100MiB', 'size: 1GiB', '', '`audit.rotate.size: 1GiB` is not in this version yet; write 100MiB'],
   ['messages: off', 'messages: on', '', '`audit.messages: on` is not in this version yet; write off'],
   [
     'dovecot_log: null',
