@@ -6,16 +6,16 @@ import type { Clock } from '../base/clock.ts'
 import { within } from '../base/deadline.ts'
 import { AUDIT_ACCESS_QUEUE_MAX, AUDIT_QUEUE_MAX, AUDIT_SYNC_DEADLINE_MS, AUDIT_TICK_MS } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
-import { STREAMS, type AuditEvent, type Stream, type Tampering } from './events.ts'
+import { STREAMS, type AuditEvent, type Stream } from './events.ts'
 import type { Limits } from './give-way.ts'
 import { bodyOf } from './line.ts'
-import { reconcile } from './reconcile.ts'
+import { heardBy, openAll, type Desk, type Writers } from './open-writers.ts'
 import { openSealer, type Sealer, type SealStorage } from './sealer.ts'
-import { makeFolder, openStream, type Opened, type OpenStream } from './stream-file.ts'
+import { makeFolder, openStream, type OpenStream } from './stream-file.ts'
 import { createTally } from './tally.ts'
 import { sweepParts } from './tidy.ts'
 import { createUpkeep, type Heads, type KeepHeads, type Upkeep } from './upkeep.ts'
-import { createWriter, type After, type Heard, type Writer } from './writer.ts'
+import { createWriter, type After, type Writer } from './writer.ts'
 
 /** `failing`: what was written last is not on disk; logins are refused until it is. `since` is ms since 1970. */
 export type JournalState = { at: 'writing' } | { at: 'failing'; reason: string; since: number }
@@ -85,8 +85,8 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   await sweepParts(folder)
   const sealer = options.sealing === undefined ? null : await openSealer(options.sealing, log)
   const desk: Desk = { heard: null }
-  const { writers, repaired, found } = await openAll(options, open, (opened, stream) =>
-    createWriter(opened, clock, after, { ...heardBy(desk, stream, log), written: toldOf(stream, options) }),
+  const { writers, repaired, found } = await openAll(folder, options.heads?.known ?? {}, open, (opened, stream) =>
+    createWriter(opened, clock, after, heardBy(desk, stream, options.written, log)),
   )
   const journal = journalOver(writers, sealer, options, after, desk)
   if (sealer?.made === true) {
@@ -100,74 +100,6 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   }
   for (const one of found) desk.heard?.tampered(one)
   return journal
-}
-
-/** What the writers tell; the journal sits down at it when they are open. */
-type Desk = {
-  heard: null | {
-    tampered(found: Found): void
-    fileBegan(stream: Stream): void
-    rotated(stream: Stream, fault: string | null): void
-  }
-}
-
-type Found = { file: string; kind: Tampering; reason: string }
-
-function heardBy(desk: Desk, stream: Stream, log: JournalOptions['log']): Omit<Heard, 'written'> {
-  return {
-    changed(name, failure) {
-      if (failure === null) log.info({ file: name }, 'audit: writing again')
-      else log.error({ file: name, error: failure.reason }, 'audit: cannot write; logins are refused until it can')
-    },
-    replaced(file, fate, next) {
-      if (fate === 'there') return
-      desk.heard?.fileBegan(stream)
-      desk.heard?.tampered({
-        file,
-        kind: fate,
-        reason: `it was ${fate} while in use; line ${next} is the first of a new one`,
-      })
-    },
-    rotated: (_, fault) => desk.heard?.rotated(stream, fault),
-  }
-}
-
-/** A fault of whoever listens is none of the writing. */
-function toldOf(stream: Stream, { written, log }: JournalOptions): ((lines: readonly Buffer[]) => void) | null {
-  if (written === undefined) return null
-  return (lines) => {
-    try {
-      written(stream, lines)
-    } catch (error) {
-      log.error({ stream, error: String(error) }, 'audit: lines are on disk, but could not be passed on')
-    }
-  }
-}
-
-type Writers = Record<Stream, Writer>
-type Repaired = { file: string; bytes: number }
-
-async function openAll(
-  { folder, heads }: JournalOptions,
-  open: OpenStream,
-  writerOf: (opened: Opened, stream: Stream) => Writer,
-): Promise<{ writers: Writers; repaired: Repaired[]; found: Found[] }> {
-  const opened: [Stream, Writer][] = []
-  const repaired: Repaired[] = []
-  const all: Found[] = []
-  try {
-    for (const stream of STREAMS) {
-      const one = await open(folder, stream)
-      const { from, found } = await reconcile(folder, one, heads?.known[stream])
-      opened.push([stream, writerOf({ ...one, head: from }, stream)])
-      if (one.cut > 0) repaired.push({ file: one.name, bytes: one.cut })
-      if (found !== null) all.push({ file: one.name, ...found })
-    }
-  } catch (error) {
-    await Promise.allSettled(opened.map(([, writer]) => writer.close()))
-    throw error
-  }
-  return { writers: Object.fromEntries(opened) as Writers, repaired, found: all }
 }
 
 function journalOver(
@@ -193,6 +125,7 @@ function journalOver(
     limits: options.limits ?? null,
     keepHeads: options.heads?.keep ?? null,
     async tell(event) {
+      if (closed || isFull('admin', writers)) throw new Error('the line that says so finds no room')
       put(event)
       await writers.admin.synced()
     },

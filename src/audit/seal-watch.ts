@@ -62,7 +62,8 @@ export function createSealWatch(check: SealCheck | null, fromStart: boolean): Se
       last = line
       open ??= { place, at: timeOf(line) }
       if (!line.includes(OF_AUDIT)) return null
-      const told = JSON.parse(line.toString()) as Told
+      const told = toldBy(line)
+      if (told === null) return { kind: 'forged-seal', detail: 'this line poses as one that the audit says of itself' }
       if (told.event.action === 'audit-removed' && told.postern.begins !== undefined) removed?.(told.postern.begins)
       return told.event.action === 'audit-sealed' ? judge(told, link) : null
     },
@@ -74,6 +75,20 @@ export function createSealWatch(check: SealCheck | null, fromStart: boolean): Se
       const minutes = Math.round(late / 60_000)
       return { place: open.place, detail: `from here on nothing is sealed, for ${minutes} minutes of lines` }
     },
+  }
+}
+
+/** Whoever makes a line with a hash that fits may write anything into it. */
+function toldBy(line: Buffer): Told | null {
+  try {
+    const told = JSON.parse(line.toString()) as { [K in keyof Told]?: Partial<Told[K]> | null }
+    const { event, postern } = told
+    const whole = typeof event?.action === 'string' && typeof event.dataset === 'string' && postern instanceof Object
+    const seal: unknown = postern?.seal ?? undefined
+    const sealed = event?.action !== 'audit-sealed' || seal instanceof Object
+    return whole && sealed && typeof told['@timestamp'] === 'string' ? (told as Told) : null
+  } catch {
+    return null
   }
 }
 

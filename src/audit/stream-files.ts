@@ -88,12 +88,14 @@ function plain(path: string): AsyncIterable<Buffer> {
 
 /** CRC-32 and length of what was packed (RFC 1952 section 2.3.1): zlib does not tell a cut end from a good one while flushing. */
 const TRAILER = 8
+/** What comes before a broken place within so many octets is lost. */
+const UNPACKED_CHUNK = 65_536
 
 async function* unpacked(path: string): AsyncGenerator<Buffer> {
   const trailer = await trailerOf(path)
   // SYNC_FLUSH gives all that a cut file still holds; the low mark (unknown to the types), all that comes before a broken place.
   const low = { readableHighWaterMark: 1 }
-  const gunzip = createGunzip({ ...low, finishFlush: constants.Z_SYNC_FLUSH, chunkSize: AUDIT_READ_CHUNK })
+  const gunzip = createGunzip({ ...low, finishFlush: constants.Z_SYNC_FLUSH, chunkSize: UNPACKED_CHUNK })
   const source = createReadStream(path, { highWaterMark: AUDIT_READ_CHUNK })
   source.on('error', (error) => gunzip.destroy(error))
   source.pipe(gunzip)

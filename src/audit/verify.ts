@@ -76,8 +76,8 @@ export async function verifyStream(files: readonly FileToVerify[], options: Veri
     last: null,
     seals: createSealWatch(options.seals ?? null, from !== 'anywhere' && from.seq === 0),
   }
-  for (const [i, file] of files.entries()) {
-    const found = await verifyFile(file, state, options, i === files.length - 1)
+  for (const file of files) {
+    const found = await verifyFile(file, state, options, files)
     if (found !== null) return { at: 'broken', ...found }
   }
   return atTheEnd(state, files, options)
@@ -96,15 +96,16 @@ async function verifyFile(
   file: FileToVerify,
   state: State,
   options: VerifyOptions,
-  isLast: boolean,
+  files: readonly FileToVerify[],
 ): Promise<Break | null> {
+  const isLast = file === files.at(-1)
   let inFile = 0
   for await (const batch of readBatches(file.path)) {
     let octets = 0
     for (const line of batch) {
       if (line.is === 'half-line' && isLast && options.live === true) continue
       const found = judge(line, inFile === 0, file, state, options)
-      if (found !== null) return await located(found, file, state, inFile)
+      if (found !== null) return await located(found, file, state, files)
       octets += 'bytes' in line ? line.bytes.length + 1 : 0
       inFile = line.number
       state.last = { path: file.path, line: line.number }
@@ -170,13 +171,26 @@ function follow(link: Link, opensFile: boolean, state: State, broken: Broken): B
   return last === null ? broken('recomputed', detail) : { ...last, kind: 'recomputed', detail }
 }
 
-/** Tells lines that were moved from lines that are gone. */
-async function located(found: Break, file: FileToVerify, state: State, before: number): Promise<Break> {
-  if (found.kind !== 'removed' || state.head === null || found.path !== file.path) return found
-  const wanted = state.head.seq + 1
-  const moved = await lineOfNumber(file.path, before + 1, wanted)
+/** Tells lines and files that were moved from lines that are gone. */
+async function located(
+  found: Break,
+  { path, first }: FileToVerify,
+  { head }: State,
+  files: readonly FileToVerify[],
+): Promise<Break> {
+  if (found.kind === 'swapped' && found.line === 1 && first !== null && first === (head?.seq ?? 0) + 1) {
+    for (const other of files) if (other.path !== path && (await beginsWith(other.path, first))) return found
+    return { ...found, kind: 'removed', detail: `numbers from ${first} on are gone: ${found.detail}` }
+  }
+  if (found.kind !== 'removed' || head === null || found.path !== path) return found
+  const moved = await lineOfNumber(path, found.line, head.seq + 1)
   if (moved === null) return found
-  return { ...found, kind: 'reordered', detail: `number ${wanted} belongs here and is line ${moved}` }
+  return { ...found, kind: 'reordered', detail: `number ${head.seq + 1} belongs here and is line ${moved}` }
+}
+
+async function beginsWith(path: string, seq: number): Promise<boolean> {
+  for await (const [line] of readBatches(path)) return line?.is === 'line' && linkOf(line.bytes)?.seq === seq
+  return false
 }
 
 async function lineOfNumber(path: string, after: number, seq: number): Promise<number | null> {

@@ -1,6 +1,7 @@
 /** A journal with seals and rotation in a folder of its own, whose time passes when a test says so. */
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { mkdtemp, readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Limits } from '../../src/audit/give-way.ts'
@@ -18,6 +19,11 @@ export type JournalWorld = {
   /** Waits until a file of that name is there. */
   packed(name: string): Promise<void>
   files(stream: string): Promise<string[]>
+}
+
+/** A folder where syncs cost nothing: what these tests are about is not the disk. */
+export function quickFolder(): Promise<string> {
+  return mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'postern-'))
 }
 
 /** What rests between two runs of one server. */

@@ -1,5 +1,4 @@
-import { cp, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Notes } from '../../../src/audit/anchors.ts'
@@ -8,7 +7,7 @@ import { unpackKeys, makeSeal } from '../../../src/audit/seal-keys.ts'
 import { verifyFiles, verifyFolder } from '../../../src/audit/verify-folder.ts'
 import type { Heads } from '../../../src/audit/upkeep.ts'
 import { LOGIN } from '../../support/audit-events.ts'
-import { openWorld } from '../../support/journal-world.ts'
+import { openWorld, quickFolder } from '../../support/journal-world.ts'
 
 /**
  * A history of six intervals, made once: three files of auth (the first two rotated, the first of them packed), seals in each. What an
@@ -25,7 +24,7 @@ const MIDDLE = 'auth.000000000000013.jsonl'
 const NOW = 'auth.jsonl'
 
 beforeAll(async () => {
-  history = await mkdtemp(join(tmpdir(), 'postern-'))
+  history = await quickFolder()
   const world = await openWorld(history, { size: 1, every: 1e15, keep: 1e15, max: 1e15 })
   for (let interval = 0; interval < 6; interval++) {
     world.journal.use({ size: interval % 2 === 1 && interval < 5 ? 1 : 1e15, every: 1e15, keep: 1e15, max: 1e15 })
@@ -40,7 +39,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(history, { recursive: true }))
 beforeEach(async () => {
-  work = await mkdtemp(join(tmpdir(), 'postern-'))
+  work = await quickFolder()
   await cp(join(history, 'audit'), work, { recursive: true })
 })
 afterEach(() => rm(work, { recursive: true }))
@@ -99,7 +98,7 @@ describe('found, with the right line named:', () => {
       `reordered ${MIDDLE}:4`,
     ],
     ['a cut tail of a rotated file', (all) => all.slice(0, -2), `cut-tail ${MIDDLE}:10`],
-    ['a cut beginning of a file', (all) => all.slice(1), `swapped ${MIDDLE}:1`],
+    ['a cut beginning of a file', (all) => all.slice(1), `removed ${MIDDLE}:1`],
     ['an edited line, its hash made anew', (all) => rechained(all.with(3, (all[3] ?? '').replace('user-2', 'user-9')), 3).slice(0, 4).concat(all.slice(4)), `recomputed ${MIDDLE}:4`], // prettier-ignore
   ])('%s', async (_, how, expected) => {
     await change(MIDDLE, how)
@@ -222,6 +221,24 @@ describe('with the keys of the last moment in hand', () => {
     })
     await put(NOW, made)
     expect(await found()).toBe(`unsealed ${NOW}:1`)
+  })
+
+  test('a line that poses as one of the audit, with anything in it, is a forged seal and no crash', async () => {
+    const all = await lines(NOW)
+    const seal = all.findIndex(isSeal)
+    for (const body of [
+      '"postern":{}',
+      '"postern":null',
+      '"postern":{"seal":null}',
+      '"postern":{"seal":{}}',
+      '"a":[',
+    ]) {
+      const poses = `{"@timestamp":"x","event":{"action":"audit-sealed","dataset":"postern.auth"},${body}}`
+      const { chain: link } = JSON.parse(all[seal] ?? '') as { chain: { seq: number; prev: string } }
+      const { line } = chain(poses, { seq: link.seq - 1, prev: link.prev })
+      await put(NOW, [...all.slice(0, seal), line.trimEnd()])
+      expect(await found()).toMatch(new RegExp(`^(forged-seal|unknown-version) ${NOW}:${seal + 1}$`))
+    }
   })
 
   test('a seal of a version of tomorrow is said to be one', async () => {

@@ -1,11 +1,10 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Limits } from '../../../src/audit/give-way.ts'
 import { verifyFolder } from '../../../src/audit/verify-folder.ts'
 import { denied, LOGIN } from '../../support/audit-events.ts'
-import { FRESH, openWorld, type JournalWorld, type Rest } from '../../support/journal-world.ts'
+import { FRESH, openWorld, quickFolder, type JournalWorld, type Rest } from '../../support/journal-world.ts'
 
 const DAY = 86_400_000
 const NEVER: Limits = { every: 1e15, size: 1e15, keep: 1e15, max: 1e15 }
@@ -14,7 +13,7 @@ let folder: string
 let rest: Rest
 let worlds: JournalWorld[]
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'postern-'))
+  folder = await quickFolder()
   rest = FRESH()
   worlds = []
 })
