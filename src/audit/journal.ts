@@ -4,15 +4,14 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { within } from '../base/deadline.ts'
-import { AUDIT_ACCESS_QUEUE_MAX, AUDIT_QUEUE_MAX, AUDIT_SYNC_DEADLINE_MS, AUDIT_TICK_MS } from '../base/limits.ts'
+import { AUDIT_SYNC_DEADLINE_MS, AUDIT_TICK_MS } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import { STREAMS, type AuditEvent, type Stream } from './events.ts'
 import type { Limits } from './give-way.ts'
-import { bodyOf } from './line.ts'
+import { createIntake, type Intake } from './intake.ts'
 import { heardBy, openAll, type Desk, type Writers } from './open-writers.ts'
 import { openSealer, type Sealer, type SealStorage } from './sealer.ts'
 import { makeFolder, openStream, type OpenStream } from './stream-file.ts'
-import { createTally } from './tally.ts'
 import { sweepParts } from './tidy.ts'
 import { createUpkeep, type Heads, type KeepHeads, type Upkeep } from './upkeep.ts'
 import { createWriter, type After, type Writer } from './writer.ts'
@@ -111,52 +110,15 @@ function journalOver(
 ): Journal {
   const { clock, log } = options
   const all = STREAMS.map((stream) => writers[stream])
-  const tally = createTally()
-  const lost: Record<Stream, number> = { access: 0, auth: 0, session: 0, admin: 0 }
-  let closed = false
-
   const findings: string[] = []
-  const upkeep = createUpkeep({
-    folder: options.folder,
-    clock,
-    log,
-    writers,
-    sealer,
-    limits: options.limits ?? null,
-    keepHeads: options.heads?.keep ?? null,
-    async tell(event) {
-      if (closed || isFull('admin', writers)) throw new Error('the line that says so finds no room')
-      put(event)
-      await writers.admin.synced()
-    },
-  })
-
-  const put = (event: AuditEvent) => {
+  const intake = createIntake(writers, clock, () => {
     upkeep.traffic()
-    if (closed || isFull(event.stream, writers)) lost[event.stream]++
-    else writers[event.stream].push(bodyOf(event, clock.now()))
-  }
-
-  const sums = (events: ReturnType<typeof tally.flush>) => {
-    for (const event of events) put({ stream: 'access', ...event })
-  }
-
-  /** The gap goes on record once the stream that lost lines works again; this line itself finds room whatever waits. */
-  const tellLost = () => {
-    if (writers.admin.failure() !== null) return
-    for (const stream of STREAMS) {
-      const lines = lost[stream]
-      if (lines === 0 || writers[stream].failure() !== null || isFull(stream, writers)) continue
-      lost[stream] = 0
-      const told: AuditEvent = { stream: 'admin', action: 'audit-dropped', file: writers[stream].name, lines }
-      writers.admin.push(bodyOf(told, clock.now()))
-    }
-  }
+  })
+  const upkeep = upkeepOf(writers, sealer, options, intake)
 
   const tick = () => {
-    sums(tally.due(clock.monotonic()))
     for (const writer of all) writer.expire(clock.monotonic() - AUDIT_SYNC_DEADLINE_MS)
-    tellLost()
+    intake.tick()
     upkeep.tick()
     callOff = after(AUDIT_TICK_MS, tick)
   }
@@ -166,22 +128,18 @@ function journalOver(
     tampered(found) {
       findings.push(`${found.file}: ${found.kind}: ${found.reason}`)
       log.error(found, 'audit: somebody else has changed it')
-      put({ stream: 'admin', action: 'audit-tampered', ...found })
+      intake.put({ stream: 'admin', action: 'audit-tampered', ...found })
     },
     fileBegan: upkeep.fileBegan,
     rotated: upkeep.rotated,
   }
 
   const lagMs = () => Math.max(0, ...all.map((writer) => clock.monotonic() - (writer.oldest() ?? Infinity)))
-  const lostOurs = () => lost.auth + lost.session + lost.admin
 
   return {
-    write(event) {
-      if (event.stream !== 'access') put(event)
-      else sums(tally.take(event, clock.monotonic()))
-    },
+    write: intake.take,
     async durable() {
-      if (lostOurs() > 0) throw new Error('audit: lines were lost, the queue is full')
+      if (intake.lostOurs() > 0) throw new Error('audit: lines were lost, the queue is full')
       await Promise.all(all.map((writer) => writer.synced()))
     },
     state() {
@@ -189,7 +147,7 @@ function journalOver(
       if (failure !== undefined) return { at: 'failing', ...failure }
       const since = clock.now() - lagMs()
       if (lagMs() > AUDIT_SYNC_DEADLINE_MS) return { at: 'failing', reason: 'the disk does not answer', since }
-      if (lostOurs() > 0) return { at: 'failing', reason: 'lines were lost, the queue is full', since }
+      if (intake.lostOurs() > 0) return { at: 'failing', reason: 'lines were lost, the queue is full', since }
       return { at: 'writing' }
     },
     lagSeconds: () => lagMs() / 1000,
@@ -199,19 +157,28 @@ function journalOver(
     use: upkeep.use,
     async close() {
       callOff()
-      sums(tally.flush())
-      tellLost()
-      closed = true
+      intake.close()
       upkeep.lastSeal()
       await closeAll(all, upkeep)
     },
   }
 }
 
-/** Access gives way first: strangers fill a part of the queue only. */
-function isFull(stream: Stream, writers: Writers): boolean {
-  if (stream === 'access') return writers.access.waiting() > AUDIT_ACCESS_QUEUE_MAX
-  return STREAMS.reduce((sum, one) => sum + writers[one].waiting(), 0) > AUDIT_QUEUE_MAX
+function upkeepOf(writers: Writers, sealer: Sealer | null, options: JournalOptions, intake: Intake): Upkeep {
+  const { folder, clock, log } = options
+  return createUpkeep({
+    folder,
+    clock,
+    log,
+    writers,
+    sealer,
+    limits: options.limits ?? null,
+    keepHeads: options.heads?.keep ?? null,
+    async tell(event) {
+      if (!intake.put(event)) throw new Error('the line that says so finds no room')
+      await writers.admin.synced()
+    },
+  })
 }
 
 async function closeAll(writers: Writer[], upkeep: Upkeep): Promise<void> {

@@ -11,7 +11,7 @@ import type { Seal, Stream } from './events.ts'
 export const KEY_LENGTH = 32
 export const SIGNATURE_LENGTH = 64
 const HASH_LENGTH = 32
-export const PATH_LENGTH = Math.log2(SEAL_FAN) * HASH_LENGTH
+const PATH_LENGTH = Math.log2(SEAL_FAN) * HASH_LENGTH
 const STEP_LENGTH = KEY_LENGTH + PATH_LENGTH + SIGNATURE_LENGTH
 /** SubjectPublicKeyInfo of an Ed25519 key (RFC 8410), up to its 32 octets. */
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex')
@@ -46,7 +46,7 @@ export function anchorId(anchor: Buffer): string {
 }
 
 /** Which key of each level an interval belongs to, top first. */
-export function placesOf(interval: number): number[] {
+function placesOf(interval: number): number[] {
   return Array.from({ length: SEAL_LEVELS }, (_, level) => {
     return Math.floor(interval / SEAL_FAN ** (SEAL_LEVELS - 1 - level)) % SEAL_FAN
   })

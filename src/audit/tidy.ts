@@ -89,7 +89,7 @@ async function beginOf(files: FileOfStream[]): Promise<{ seq: number; prev: stri
 /** Rotated files that are plain, but for the newest of each stream: that one is still being read by those who follow it. */
 async function toBePacked(folder: string): Promise<string[]> {
   const paths: string[] = []
-  for (const stream of STREAMS as readonly Stream[]) {
+  for (const stream of STREAMS) {
     const rotated = (await streamFiles(folder, stream)).filter(({ first }) => first !== null)
     paths.push(...rotated.slice(0, -1).filter(({ packed }) => !packed).map(({ path }) => path)) // prettier-ignore
   }

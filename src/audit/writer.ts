@@ -113,7 +113,9 @@ export function createWriter(opened: Opened, clock: Clock, after: After, heard: 
     if (busy) return
     busy = true
     // What else this turn of the loop brings goes into the same write.
-    setImmediate(() => (running = run()))
+    setImmediate(() => {
+      running = run()
+    })
   }
 
   const put = (item: Item) => {

@@ -19,8 +19,8 @@ describe('the rules can see', () => {
   })
 
   test('what they import, values and types apart', () => {
-    const journal = tree.find(({ path }) => path === 'src/audit/journal.ts')
-    expect(journal?.imports).toEqual(
+    const intake = tree.find(({ path }) => path === 'src/audit/intake.ts')
+    expect(intake?.imports).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ to: 'src/audit/tally.ts', names: ['createTally'], typeOnly: false }),
         expect.objectContaining({ to: 'src/base/clock.ts', names: ['Clock'], typeOnly: true }),

@@ -2,6 +2,7 @@
  * `npm run bench -- crash [ROUNDS]`: the whole server under logins, its keeper killed at a random moment and started again. After each
  * start the audit must verify, and have every login that was answered +OK.
  */
+import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseNotes, printNotes } from '../../src/audit/anchors.ts'
@@ -69,7 +70,7 @@ async function load(postern: Running, typed: string, promised: Seen): Promise<nu
   }
   const clients = Array.from({ length: CLIENTS }, client)
   await until('a login', () => logins > 0)
-  await delay(Math.random() * LONGEST_MS)
+  await delay(randomInt(LONGEST_MS))
   await postern.stop('SIGKILL')
   over = true
   await Promise.all(clients)

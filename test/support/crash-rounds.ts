@@ -1,5 +1,6 @@
 /** Rounds of: let it work, kill it without warning, start again, look whether all that was promised is there. */
 import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseNotes, printNotes } from '../../src/audit/anchors.ts'
@@ -26,7 +27,7 @@ export async function crashRounds(folder: string, rounds: number, longest: numbe
   const promised = new Set<string>()
   const out: Rounds = { rounds, promised: 0, missing: [], broken: [], findings: [], repaired: 0, seals: 0, files: 0 }
   for (let round = 0; round < rounds; round++) {
-    for (const user of await oneLife(folder, round, Math.random() * longest)) promised.add(user)
+    for (const user of await oneLife(folder, round, randomInt(longest))) promised.add(user)
     const again = await openCrashWorld(folder)
     out.findings.push(...again.journal.findings())
     out.repaired += again.said.filter((line) => line.includes('half line')).length
