@@ -1,5 +1,5 @@
 /** Which files give way: decided from sizes and times alone. */
-import { AUDIT_RESERVED } from '../base/limits.ts'
+import { AUDIT_RESERVED } from '../base/audit-limits.ts'
 import { STREAMS, type Stream } from './events.ts'
 import type { FileOfStream } from './stream-files.ts'
 

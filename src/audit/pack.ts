@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { AUDIT_READ_CHUNK } from '../base/limits.ts'
+import { AUDIT_READ_CHUNK } from '../base/audit-limits.ts'
 import { syncFolder } from './stream-file.ts'
 
 /** The end of the name of a file that is being packed, or was when a crash came. */

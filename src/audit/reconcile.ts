@@ -1,7 +1,7 @@
 /** What the store remembers of a stream against what is on disk: lines that are gone from the end leave the chain itself whole. */
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AUDIT_LOOK_BACK } from '../base/limits.ts'
+import { AUDIT_LOOK_BACK } from '../base/audit-limits.ts'
 import type { Head } from './chain.ts'
 import type { Tampering } from './events.ts'
 import { hashOf } from './stream-end.ts'

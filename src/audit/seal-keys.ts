@@ -1,6 +1,6 @@
 /** The keys that sign the seals: made, used for one interval, erased. `seal-proof.ts` says how they hang together. */
 import { createPrivateKey, createPublicKey, hkdfSync, randomBytes, sign, type KeyObject } from 'node:crypto'
-import { SEAL_FAN, SEAL_LEVELS } from '../base/limits.ts'
+import { SEAL_FAN, SEAL_LEVELS } from '../base/audit-limits.ts'
 import type { Seal } from './events.ts'
 import {
   anchorId,

@@ -5,7 +5,7 @@
  * erased. So whoever takes today's keys finds none of a past interval, and needs to be trusted for none.
  */
 import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto'
-import { SEAL_FAN, SEAL_LEVELS } from '../base/limits.ts'
+import { SEAL_FAN, SEAL_LEVELS } from '../base/audit-limits.ts'
 import type { Seal, Stream } from './events.ts'
 
 export const KEY_LENGTH = 32

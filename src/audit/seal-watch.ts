@@ -1,5 +1,5 @@
 /** Follows the seals of one stream: each must hold, and none may be missing between two that stand. */
-import { AUDIT_UNSEALED_MAX_MS } from '../base/limits.ts'
+import { AUDIT_UNSEALED_MAX_MS } from '../base/audit-limits.ts'
 import type { Link } from './chain.ts'
 import type { Beginnings, Seal, Stream } from './events.ts'
 import type { SealCheck } from './seal-proof.ts'

@@ -1,5 +1,5 @@
 /** Writes a seal into every stream and goes on to the next key once all of them are on disk. */
-import { SEAL_FAN, SEAL_EVERY_MS } from '../base/limits.ts'
+import { SEAL_FAN, SEAL_EVERY_MS } from '../base/audit-limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Head } from './chain.ts'
 import { STREAMS, type SealedEvent, type Stream } from './events.ts'

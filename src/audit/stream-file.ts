@@ -1,7 +1,7 @@
 /** One stream on disk: opened so that the chain goes on where it stood, appended to, cut back after a failed write, rotated. */
 import { mkdir, chmod, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AUDIT_READ_CHUNK } from '../base/limits.ts'
+import { AUDIT_READ_CHUNK } from '../base/audit-limits.ts'
 import type { Head } from './chain.ts'
 import type { Stream, Tampering } from './events.ts'
 import { currentName, rotatedName } from './stream-files.ts'

@@ -6,7 +6,8 @@ import { createReadStream } from 'node:fs'
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { constants, crc32, createGunzip } from 'node:zlib'
-import { AUDIT_LINE_MAX, AUDIT_READ_CHUNK } from '../base/limits.ts'
+import { AUDIT_READ_CHUNK } from '../base/audit-limits.ts'
+import { AUDIT_LINE_MAX } from '../base/limits.ts'
 import { STREAMS, type Stream } from './events.ts'
 
 const LF = 0x0a

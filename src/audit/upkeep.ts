@@ -1,6 +1,11 @@
 /** What the journal does besides writing: seals, rotates, notes where the streams stand, keeps the folder within its limits. */
 import type { Clock } from '../base/clock.ts'
-import { AUDIT_FILE_SHARE, AUDIT_HEADS_EVERY_MS, AUDIT_ROTATE_RETRY_MS, AUDIT_TIDY_EVERY_MS } from '../base/limits.ts'
+import {
+  AUDIT_FILE_SHARE,
+  AUDIT_HEADS_EVERY_MS,
+  AUDIT_ROTATE_RETRY_MS,
+  AUDIT_TIDY_EVERY_MS,
+} from '../base/audit-limits.ts'
 import type { Log } from '../base/log.ts'
 import type { Head } from './chain.ts'
 import { STREAMS, type AuditEvent, type Stream } from './events.ts'

@@ -6,7 +6,7 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SEALING_KEYS_MAX } from '../base/limits.ts'
+import { SEALING_KEYS_MAX } from '../base/audit-limits.ts'
 import { reveal, Secret } from '../base/secret.ts'
 import { StateFault } from './fault.ts'
 import type { Keyring } from './secrets.ts'

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import * as auditLimits from '../../src/base/audit-limits.ts'
 import * as gateLimits from '../../src/base/gate-limits.ts'
 import * as limits from '../../src/base/limits.ts'
 import { ROOT } from './sources.ts'
@@ -14,7 +15,9 @@ function rowsOf(readme: string): [string, number][] {
   return rows.map(([, name = '', value = '']) => [name, Number(value.replaceAll(/[_,]/g, ''))])
 }
 
-const constants = Object.entries<unknown>({ ...limits, ...gateLimits }).filter(([, value]) => typeof value === 'number')
+const constants = Object.entries<unknown>({ ...limits, ...gateLimits, ...auditLimits }).filter(
+  ([, value]) => typeof value === 'number',
+)
 
 describe('the table of limits in the README', () => {
   test('holds every limit with the value that the code has, and nothing else', () => {
@@ -39,7 +42,7 @@ describe('the table of limits in the README', () => {
 
 test('every limit has its reason right above it, or shares that of the one above', () => {
   const read = (name: string) => readFileSync(join(ROOT, 'src/base', name), 'utf8').split('\n')
-  const lines = [...read('limits.ts'), ...read('gate-limits.ts')]
+  const lines = [...read('limits.ts'), ...read('gate-limits.ts'), ...read('audit-limits.ts')]
   const bare = lines.filter((line, at) => {
     const before = lines[at - 1] ?? ''
     return line.startsWith('export ') && !before.endsWith('*/') && !before.startsWith('export const ')

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Stream } from '../../../src/audit/events.ts'
 import { givingWay, type Sized } from '../../../src/audit/give-way.ts'
-import { AUDIT_RESERVED } from '../../../src/base/limits.ts'
+import { AUDIT_RESERVED } from '../../../src/base/audit-limits.ts'
 
 const MIB = 1_048_576
 const NOW = 1_000_000

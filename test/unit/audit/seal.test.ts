@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { evolve, forget, intervalOf, makeKeys, makeSeal, packKeys, unpackKeys } from '../../../src/audit/seal-keys.ts'
 import { createSealCheck, type Sealed } from '../../../src/audit/seal-proof.ts'
 import type { Seal } from '../../../src/audit/events.ts'
-import { SEAL_FAN } from '../../../src/base/limits.ts'
+import { SEAL_FAN } from '../../../src/base/audit-limits.ts'
 
 const SEALED: Sealed = { stream: 'auth', seq: 7, prev: 'ab'.repeat(32), at: '2027-01-31T12:00:00.000Z' }
 const made = packKeys(makeKeys())

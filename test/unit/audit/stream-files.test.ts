@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseName, readLines, rotatedName, streamFiles, type StreamLine } from '../../../src/audit/stream-files.ts'
-import { AUDIT_LINE_MAX, AUDIT_READ_CHUNK } from '../../../src/base/limits.ts'
+import { AUDIT_READ_CHUNK } from '../../../src/base/audit-limits.ts'
+import { AUDIT_LINE_MAX } from '../../../src/base/limits.ts'
 
 let folder: string
 beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'postern-'))))
