@@ -135,6 +135,17 @@ export type SessionEvent =
       counts: SessionCounts | null
       reason: Ending
     }
+  /** What was retrieved in a moment, or deleted at QUIT (`audit.messages`). `octets` as they were sent; of deleted ones nobody knows. */
+  | {
+      action: 'message-retrieved' | 'message-deleted'
+      connection: ConnectionFacts
+      user: string
+      backend: string
+      count: number
+      /** Ranges, such as `1-250 300`. */
+      numbers: string
+      octets?: number
+    }
 
 export type AdminEvent =
   | { action: 'server-started'; version: string; node: string }
@@ -153,6 +164,10 @@ export type AdminEvent =
   | { action: 'feed-failed'; feed: string; reason: string }
   | { action: 'backend-up'; backend: string; address: string }
   | { action: 'backend-down'; backend: string; address: string; reason: string }
+  /** A collector is down for long, and is there again; and lines that rotation took away before it got them. */
+  | { action: 'forward-failed'; forward: string; reason: string }
+  | { action: 'forward-recovered'; forward: string }
+  | { action: 'forward-lost'; forward: string; file: string; lines: number }
   | { action: 'audit-repaired'; file: string; bytes: number }
   /** The queue was full: so many lines of that file were lost. */
   | { action: 'audit-dropped'; file: string; lines: number }

@@ -12,6 +12,7 @@
  */
 import { createHash, hash as digest } from 'node:crypto'
 import { clean } from '../base/clean.ts'
+import { MESSAGES_NUMBERS_MAX } from '../base/forward-limits.ts'
 import { AUDIT_LIST_MAX, CLEAN_USER_MAX } from '../base/limits.ts'
 import { never } from '../base/never.ts'
 import type { AuditEvent, ConnectionFacts, RuleAt, SessionCounts, Stream, TlsFacts } from './events.ts'
@@ -57,6 +58,11 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'certificate-rejected': { category: 'configuration', type: ['change'], outcome: 'failure' },
   'backend-up': { category: 'network', type: ['info'], outcome: 'success' },
   'backend-down': { category: 'network', type: ['info'], outcome: 'failure' },
+  'message-retrieved': { category: 'email', type: ['info'], outcome: 'success' },
+  'message-deleted': { category: 'email', type: ['deletion'], outcome: 'success' },
+  'forward-failed': { category: 'network', type: ['info'], outcome: 'failure' },
+  'forward-recovered': { category: 'network', type: ['info'], outcome: 'success' },
+  'forward-lost': { category: 'network', type: ['info'], outcome: 'failure' },
   'audit-repaired': { category: 'file', type: ['change'], outcome: 'success' },
   'audit-dropped': { category: 'file', type: ['change'], outcome: 'failure' },
 }
@@ -183,6 +189,9 @@ function detailOf(event: AuditEvent): Fields {
       return { device: clean(event.device) }
     case 'session-opened':
       return { backend: clean(event.backend) }
+    case 'message-retrieved':
+    case 'message-deleted':
+      return { backend: clean(event.backend), ...numbered(event) }
     case 'session-closed':
       return { backend: clean(event.backend), messages: event.counts === null ? undefined : messagesOf(event.counts) }
     default:
@@ -192,6 +201,16 @@ function detailOf(event: AuditEvent): Fields {
 
 function messagesOf({ retrieved, deleted, marked }: SessionCounts): Fields {
   return { retrieved: whole(retrieved), deleted: whole(deleted), marked: whole(marked) }
+}
+
+/** Ranges of numbers: a word of ours, yet it comes from a front. */
+function numbered({ numbers, octets }: { numbers: string; octets?: number }): Fields {
+  return {
+    messages: {
+      numbers: clean(numbers, MESSAGES_NUMBERS_MAX),
+      octets: octets === undefined ? undefined : whole(octets),
+    },
+  }
 }
 
 function certificateOf({
@@ -214,7 +233,7 @@ function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-fail
 
 type Detailed = Extract<
   AuditEvent,
-  { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' }
+  { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' } | { stream: 'session' }
 >
 
 function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
@@ -247,6 +266,11 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
     case 'backend-up':
     case 'backend-down':
       return { backend: clean(event.backend), address: clean(event.address) }
+    case 'forward-failed':
+    case 'forward-recovered':
+      return { forward: clean(event.forward) }
+    case 'forward-lost':
+      return { forward: clean(event.forward), file: clean(event.file), lines: event.lines }
     case 'audit-repaired':
       return { file: clean(event.file), bytes: event.bytes }
     case 'audit-dropped':

@@ -125,6 +125,7 @@ function vitalsOf(rig: Rig): Vitals {
     databases: rig.databases.states(),
     zones: rig.force.current().policies.dnsbl.map((zone) => ({ zone: zone.zone, fault: rig.dnsbl.fault(zone) })),
     passes: rig.passes,
+    forwards: rig.outlets.forwards(),
   }
 }
 
@@ -265,5 +266,8 @@ async function closeAll(rig: Rig, opened: { close(): Promise<void> }[]): Promise
   rig.backends.stop()
   rig.databases.stop()
   for (const one of opened) await one.close()
+  // What is not on disk by now is forwarded after the next start.
+  await rig.resources.journal.durable().catch(() => undefined)
+  await rig.outlets.close()
   await rig.resources.close()
 }

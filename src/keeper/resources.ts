@@ -1,5 +1,5 @@
 /** What one process at a time may hold: the instance lock, the store under the master key, the audit journal. */
-import { openJournal, type Journal } from '../audit/journal.ts'
+import { openJournal, type Journal, type Written } from '../audit/journal.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Policies } from '../policy/load.ts'
@@ -17,14 +17,19 @@ export type Resources = {
   close(): Promise<void>
 }
 
-/** Opens all of it, or throws one line that says what to do and holds nothing. */
-export async function openResources({ postern }: Policies, clock: Clock, log: Log): Promise<Resources> {
+/** Opens all of it (`written` is told of audit lines that are on disk), or throws one line that says what to do and holds nothing. */
+export async function openResources(
+  { postern }: Policies,
+  clock: Clock,
+  log: Log,
+  written?: Written,
+): Promise<Resources> {
   const lock = acquireLock(postern.state.path)
   let store: Store | null = null
   try {
     const keys = createKeyring(masterKeyOf(postern.state, log))
     store = openStore(postern.state.path, keys, clock.now())
-    const journal = await openJournal({ folder: postern.audit.path, clock, log })
+    const journal = await openJournal({ folder: postern.audit.path, clock, log, ...(written && { written }) })
     const opened = store
     return {
       store,

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { AuditEvent } from '../audit/events.ts'
+import { createTails } from '../audit/follow.ts'
 import { systemClock } from '../base/clock.ts'
 import { KNOWN_FOR_MS } from '../base/gate-limits.ts'
 import { PER_ADDRESS_SHARE } from '../base/limits.ts'
@@ -26,6 +27,7 @@ import { createJudge, type Judge } from './judge.ts'
 import { createKnown, type Known } from './known.ts'
 import { createLateGate, type LateGate } from './late-gate.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
+import { openOutlets, type Outlets } from './outlets.ts'
 import type { Policies } from '../policy/load.ts'
 import { openResources, type Resources } from './resources.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
@@ -42,6 +44,8 @@ export type Rig = {
   known: Known
   backends: Backends
   force: InForce
+  /** Set, as `force` is, before the first event. */
+  outlets: Outlets
   feeds: Feeds
   delivery: Delivery
   databases: Databases
@@ -70,9 +74,11 @@ export async function buildRig(file: string): Promise<Rig> {
   const first = await readPolicies(file, environment, compileAs)
   const { log: wanted } = first.policies.postern
   const log = createLog(wanted.level, wanted.format)
-  const resources = await openResources(first.policies, systemClock, log)
+  const tails = createTails(first.policies.postern.audit.path)
+  const resources = await openResources(first.policies, systemClock, log, tails.written)
   try {
     const rig = wire(log, resources, first.policies, await gatewaysOf())
+    rig.outlets = await openOutlets({ state: first.policies.postern.state.path, tails, log, emit: rig.emit })
     const since = systemClock.now() - KNOWN_FOR_MS
     for (const { ip, at } of await resources.store.provenSince(since)) rig.known.proven(ip, at)
     rig.passes = await livePasses(resources.store, systemClock.now())
@@ -89,6 +95,7 @@ export async function buildRig(file: string): Promise<Rig> {
       },
     })
     rig.feeds.use(first.policies)
+    rig.outlets.use(first.policies)
     rig.backends.use(rig.force.current().snapshot.backends)
     return rig
   } catch (error) {
@@ -109,12 +116,14 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
       ...Object.fromEntries(rig.feeds.states().flatMap(({ name, age }) => (age === null ? [] : [[name, age]]))),
       ...rig.databases.ages(),
     }),
+    forwards: () => rig.outlets.forwards(),
     originConcentration: () => rig.concentration.largest(systemClock.monotonic())?.share ?? 0,
   })
   const emit = (said: AuditEvent) => {
     const event = located(said, rig)
     metrics.observe(event)
     journal.write(event)
+    rig.outlets.tell(event)
   }
   const backends = watchBackends(
     () => rig.supervisor?.fronts().at(-1),
@@ -135,6 +144,7 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
     passes: [],
     backends,
     force: undefined as unknown as InForce,
+    outlets: undefined as unknown as Outlets,
     feeds: createFeedsApart(log, emit, () => {
       sendSnapshot(rig)
     }),
@@ -261,6 +271,7 @@ function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {
 function takeUp(rig: Rig, set: PolicySet): void {
   rig.backends.use(set.snapshot.backends)
   rig.feeds.use(set.policies)
+  rig.outlets.use(set.policies)
   sendSnapshot(rig)
   void rig.backends.probeAll()
 }

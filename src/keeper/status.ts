@@ -1,6 +1,7 @@
 /** How the running server is: for `postern status`, and, shorter, for /readyz. */
 import type { Readiness } from '../admin/admin.ts'
 import type { JournalState } from '../audit/journal.ts'
+import type { ForwardState } from './forwards.ts'
 import type { BackendState } from './backends.ts'
 import type { FeedState } from './feed-state.ts'
 import type { Pass } from '../gate/verdict.ts'
@@ -28,6 +29,8 @@ export type Status = {
   /** Break-glass. */
   passes: { network: string; until: string; reason: string }[]
   audit: { state: JournalState['at']; lag: number }
+  /** Collectors that the audit goes to. */
+  forwards: ForwardState[]
 }
 
 type ZoneState = { zone: string; fault: string | null }
@@ -50,11 +53,12 @@ export type Vitals = {
   databases: DatabaseState[]
   zones: ZoneState[]
   passes: readonly Pass[]
+  forwards: ForwardState[]
 }
 
 /** `down` when nobody can log in here; `degraded` when somebody ought to look. */
 export function readinessOf(vitals: Vitals): Readiness {
-  const { fronts, backends, journal, draining, store, faults, set, feeds, databases, zones } = vitals
+  const { fronts, backends, journal, draining, store, faults, set, feeds, databases, zones, forwards } = vitals
   const down = [
     ...(draining ? ['draining'] : []),
     ...(fronts.running === 0 ? ['no front runs'] : []),
@@ -83,6 +87,9 @@ export function readinessOf(vitals: Vitals): Readiness {
     ...set.policies.rejected.map(({ reason }) => reason),
     ...databases.flatMap(({ feed, fault }) => (fault === null ? [] : [`${feed}: ${fault}`])),
     ...zones.flatMap(({ zone, fault }) => (fault === null ? [] : [`dnsbl ${zone}: ${fault}`])),
+    ...forwards
+      .filter(({ down }) => down)
+      .map(({ to, fault, lag }) => `forward ${to} is ${Math.round(lag)} s behind: ${fault ?? 'it is catching up'}`),
     ...soon.map(
       ({ name, notAfter }) => `certificate ${name} runs out on ${new Date(notAfter).toISOString().slice(0, 10)}`,
     ),
@@ -126,5 +133,6 @@ export function statusOf(vitals: Vitals): Status {
         reason,
       })),
     audit: { state: journal.state.at, lag: journal.lag },
+    forwards: vitals.forwards,
   }
 }

@@ -21,6 +21,8 @@ export type Readings = {
   feedAges(): Record<string, number>
   /** What part of the connections one private or gateway address makes, 0 to 1. */
   originConcentration(): number
+  /** The collectors of the policies: how old the oldest line is that they were not sent, and what they will never get. */
+  forwards(): { to: string; fault: string | null; lag: number; again: number; lost: number }[]
 }
 
 export type Metrics = {
@@ -155,6 +157,7 @@ function gauges(registry: Registry, readings: Readings): void {
   read(registry, 'postern_sessions_active', 'Sessions that are open', readings.sessionsActive)
   read(registry, 'postern_audit_lag_seconds', 'Age of the oldest audit line not on disk', readings.auditLagSeconds)
   readEach(registry, 'postern_users', 'Users by state', 'state', readings.users)
+  forwardMetrics(registry, readings)
   readEach(registry, 'postern_feed_age_seconds', 'Since a feed was last confirmed', 'feed', readings.feedAges)
   read(
     registry,
@@ -162,6 +165,20 @@ function gauges(registry: Registry, readings: Readings): void {
     'Part of the connections that one private or gateway address makes; over 0.5 the real addresses are being lost',
     readings.originConcentration,
   )
+}
+
+function forwardMetrics(registry: Registry, { forwards }: Readings): void {
+  const each = (name: string, help: string, value: (one: ReturnType<Readings['forwards']>[number]) => number) => {
+    readEach(registry, name, help, 'forward', () => Object.fromEntries(forwards().map((one) => [one.to, value(one)])))
+  }
+  each('postern_forward_lag_seconds', 'Age of the oldest audit line that was not sent', ({ lag }) => lag)
+  each('postern_forward_up', '1 while there is a connection to the collector', ({ fault }) => (fault === null ? 1 : 0))
+  each(
+    'postern_forward_lost_lines',
+    'Lines that rotation removed before they were sent, since the start',
+    ({ lost }) => lost,
+  )
+  each('postern_forward_repeated_lines', 'Lines sent more than once, since the start', ({ again }) => again)
 }
 
 /** The keeper's own, as process exporters name them. */

@@ -10,6 +10,7 @@ import { type Certificate, loadCertificate } from './certificates.ts'
 import type { Environment } from './environment.ts'
 import { examine, sentence } from './examine.ts'
 import { type Finding, render, START } from './findings.ts'
+import { type ForwardPlan, loadForwards } from './forwards.ts'
 import { type GatePolicies, type GateTools, loadGateFiles } from './gate-files.ts'
 import type { PolicyName } from './not-yet.ts'
 import type { PolicyFile } from './read-file.ts'
@@ -28,6 +29,7 @@ export type Policies = GatePolicies & {
   /** Every spelling of every user in plain form, to the canonical name; null when login.yaml names no roster. */
   roster: ReadonlyMap<string, string> | null
   certificates: Certificate[]
+  forwards: ForwardPlan[]
   /** Pairs on disk that do not fit, where the last good pair goes on. Only with `lastGood`. */
   rejected: { name: string; reason: string }[]
   /** Environment variables that the files use. */
@@ -66,6 +68,7 @@ export async function loadPolicies(file: string, environment: Environment, optio
   const login = opened.login && examineFile(reading, opened.login, 'login.yaml', loginSchema)
   const certificates: Policies['certificates'] = []
   const rejected: Policies['rejected'] = []
+  let forwards: Policies['forwards'] = []
   if (opened.postern && postern) {
     add(reading, opened.postern, posternSense(postern))
     for (const [i] of postern.tls.certificates.entries()) {
@@ -74,6 +77,9 @@ export async function loadPolicies(file: string, environment: Environment, optio
       if (result.rejected) rejected.push(result.rejected)
     }
     await lookAtKey(reading, opened.postern, postern)
+    const loaded = await loadForwards(postern.audit.forward, reading)
+    add(reading, opened.postern, loaded.remarks)
+    forwards = loaded.plans
   }
   if (opened.login && login) add(reading, opened.login, loginSense(login))
   const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
@@ -94,7 +100,7 @@ export async function loadPolicies(file: string, environment: Environment, optio
     'reputation.yaml': gateFiles.reputation,
   })
   const ruleAt = placer(opened.postern)
-  const read = { folder: reading.folder, postern, login, roster, certificates, rejected, variables }
+  const read = { folder: reading.folder, postern, login, roster, certificates, forwards, rejected, variables }
   const policies = { ...read, ...gate, tell, ruleAt }
   return { ok: true, policies, warnings, files }
 }

@@ -8,6 +8,7 @@ import { isCountry, meantCountry } from '../base/country.ts'
 import { LIST_FILES_MAX, TOTP_WINDOW_MAX } from '../base/limits.ts'
 import { faulty, parsed, type Parsed } from '../base/parsed.ts'
 import { Secret } from '../base/secret.ts'
+import { forwardList } from './forward-schema.ts'
 import {
   count,
   day,
@@ -171,7 +172,6 @@ function masterKey(context: SchemaContext) {
 }
 
 function auditSection(file: ReturnType<typeof path>) {
-  const stream = word('access', 'auth', 'session', 'admin')
   return section({
     path: file.prefault('../state/audit'),
     keep: duration('1d', '36500d').prefault('200d'),
@@ -182,10 +182,7 @@ function auditSection(file: ReturnType<typeof path>) {
     }).prefault({}),
     messages: toggle.prefault('off'),
     dovecot_log: file.nullable().prefault(null),
-    forward: list(
-      section({ to: text(), streams: list(stream, 'name streams', 1).optional() }),
-      'name a receiver',
-    ).prefault([]),
+    forward: forwardList(file).prefault([]),
   })
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import * as forwardLimits from '../../src/base/forward-limits.ts'
 import * as gateLimits from '../../src/base/gate-limits.ts'
 import * as limits from '../../src/base/limits.ts'
 import { ROOT } from './sources.ts'
@@ -14,7 +15,9 @@ function rowsOf(readme: string): [string, number][] {
   return rows.map(([, name = '', value = '']) => [name, Number(value.replaceAll(/[_,]/g, ''))])
 }
 
-const constants = Object.entries<unknown>({ ...limits, ...gateLimits }).filter(([, value]) => typeof value === 'number')
+const constants = Object.entries<unknown>({ ...limits, ...gateLimits, ...forwardLimits }).filter(
+  ([, value]) => typeof value === 'number',
+)
 
 describe('the table of limits in the README', () => {
   test('holds every limit with the value that the code has, and nothing else', () => {

@@ -15,6 +15,7 @@ beforeEach(() => {
     auditLagSeconds: () => 0.25,
     users: () => users,
     feedAges: () => ({ 'drop-v4': 60, country_database: 86_400 }),
+    forwards: () => [{ to: 'syslog+tls://log.example.com:6514', fault: 'refused', lag: 61, again: 2, lost: 3 }],
     originConcentration: () => 0.75,
   })
 })
@@ -46,6 +47,10 @@ describe('the names of the contract', () => {
       'postern_connections_total counter',
       'postern_denied_total counter',
       'postern_feed_age_seconds gauge',
+      'postern_forward_lag_seconds gauge',
+      'postern_forward_lost_lines gauge',
+      'postern_forward_repeated_lines gauge',
+      'postern_forward_up gauge',
       'postern_fronts gauge',
       'postern_login_seconds histogram',
       'postern_logins_total counter',
