@@ -19,6 +19,7 @@ import { reveal } from './base/secret.ts'
 import type { Budget, Handle } from './front/budget.ts'
 import type { DenialReport } from './front/denial-report.ts'
 import type { Held } from './front/held.ts'
+import { mailReport, type MailReport } from './front/mail-report.ts'
 import type { Secured, Terminator } from './front/tls.ts'
 import type { ToKeeper } from './front/to-keeper.ts'
 import { earlyVerdict } from './gate/gate.ts'
@@ -177,7 +178,10 @@ async function converse(socket: Socket, client: Client, house: House, handle: Ha
   }
   if (proven.server === null) throw new Error('a relay without a proven login')
   handle.loggedIn = true
-  return carry(secured, login.rest, proven.server, proven.backend, house, stop)
+  const mail = house.snapshot().messages ? mailReport(id, house.keeper.tell) : null
+  const end = await carry(secured, login.rest, proven.server, proven.backend, house, stop, mail)
+  mail?.flush()
+  return end
 }
 
 /** The relay, until one side ends. */
@@ -188,6 +192,7 @@ function carry(
   backend: BackendPlan | null,
   house: House,
   stop: AbortSignal,
+  mail: MailReport | null,
 ): Promise<End> {
   return relay(secured.socket, server.socket, {
     fromClient: rest,
@@ -198,6 +203,7 @@ function carry(
     progress: (delta) => {
       house.relayed(delta)
     },
+    mail: mail ?? undefined,
   })
 }
 

@@ -12,9 +12,9 @@
  */
 import { createHash, hash as digest } from 'node:crypto'
 import { clean } from '../base/clean.ts'
-import { MESSAGES_NUMBERS_MAX } from '../base/forward-limits.ts'
 import { AUDIT_LIST_MAX, CLEAN_USER_MAX } from '../base/limits.ts'
 import { never } from '../base/never.ts'
+import { numbered, trailOf } from './detail.ts'
 import type { AuditEvent, ConnectionFacts, RuleAt, SessionCounts, Stream, TlsFacts } from './events.ts'
 
 /** Where a stream stands: the number and the hash of its last line. */
@@ -191,7 +191,7 @@ function detailOf(event: AuditEvent): Fields {
       return { backend: clean(event.backend) }
     case 'message-retrieved':
     case 'message-deleted':
-      return { backend: clean(event.backend), ...numbered(event) }
+      return { backend: clean(event.backend), messages: numbered(event) }
     case 'session-closed':
       return { backend: clean(event.backend), messages: event.counts === null ? undefined : messagesOf(event.counts) }
     default:
@@ -201,16 +201,6 @@ function detailOf(event: AuditEvent): Fields {
 
 function messagesOf({ retrieved, deleted, marked }: SessionCounts): Fields {
   return { retrieved: whole(retrieved), deleted: whole(deleted), marked: whole(marked) }
-}
-
-/** Ranges of numbers: a word of ours, yet it comes from a front. */
-function numbered({ numbers, octets }: { numbers: string; octets?: number }): Fields {
-  return {
-    messages: {
-      numbers: clean(numbers, MESSAGES_NUMBERS_MAX),
-      octets: octets === undefined ? undefined : whole(octets),
-    },
-  }
 }
 
 function certificateOf({
@@ -268,13 +258,10 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
       return { backend: clean(event.backend), address: clean(event.address) }
     case 'forward-failed':
     case 'forward-recovered':
-      return { forward: clean(event.forward) }
     case 'forward-lost':
-      return { forward: clean(event.forward), file: clean(event.file), lines: event.lines }
     case 'audit-repaired':
-      return { file: clean(event.file), bytes: event.bytes }
     case 'audit-dropped':
-      return { file: clean(event.file), lines: event.lines }
+      return trailOf(event)
     case 'break-glass':
       return { network: clean(event.network), until: event.until === null ? null : clean(event.until) }
     default:

@@ -44,8 +44,8 @@ export const DOVECOT_LOG_LOOK_MS = 1_000
 
 /** A session's messages of so long make one line. */
 export const MESSAGES_REPORT_MS = 1_000
-/** Numbers in one report of a front, and marked ones that a session remembers; the rest is counted. */
-export const MESSAGES_REPORT_MAX = 1_000
+/** Ranges of numbers in one report of a front, and marked messages that a session remembers; the rest is counted. */
+export const MESSAGES_PIECES_MAX = 200
 export const MESSAGES_MARKED_MAX = 100_000
 /** The list of numbers in a line: `1-250 300`. */
 export const MESSAGES_NUMBERS_MAX = 1_000

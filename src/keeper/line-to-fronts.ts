@@ -51,6 +51,7 @@ export function hear(context: LineContext, front: Front, message: FromFront): vo
     case 'settle':
     case 'violation':
     case 'tls-failed':
+    case 'messages':
     case 'closed': {
       const session = sessions.of(front.id, message.session)
       if (session === 'foreign') front.kill('spoke for a session of another front')
@@ -98,12 +99,27 @@ async function hearSession(context: LineContext, front: Front, session: Session,
     case 'tls-failed':
       session.told = true
       return emit({ stream: 'access', action: 'tls-failed', connection: session.facts, reason: message.reason })
+    case 'messages':
+      return tellMessages(context, session, message)
     case 'closed':
       context.judge.release(session.id)
       return sessions.close(session, message.reason, message.counts ?? null)
     default:
       never(message)
   }
+}
+
+/** Of sessions alone: what never logged in has no mail. */
+function tellMessages(
+  { emit }: LineContext,
+  { login, facts: connection }: Session,
+  { what, count, numbers, octets }: Extract<FromFront, { kind: 'messages' }>,
+): void {
+  if (login === null) return
+  const { user, backend } = login
+  const action = what === 'retrieved' ? 'message-retrieved' : 'message-deleted'
+  const size = octets === undefined ? {} : { octets }
+  emit({ stream: 'session', action, connection, user, backend, count, numbers, ...size })
 }
 
 function admit(context: LineContext, front: Front, message: Extract<FromFront, { kind: 'admit' }>): AdmitAnswer {

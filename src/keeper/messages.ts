@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { RuleAt } from '../audit/events.ts'
+import { MESSAGES_NUMBERS_MAX } from '../base/forward-limits.ts'
 import type { Range } from '../base/ip.ts'
 import type { CompiledGate, GateData } from '../gate/verdict.ts'
 
@@ -118,6 +119,18 @@ const fromFront = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('settle'), call, session: sessionId, token: z.string().max(64), outcome }),
   z.strictObject({ kind: z.literal('violation'), session: sessionId, reason: shortText }),
   z.strictObject({ kind: z.literal('tls-failed'), session: sessionId, reason: shortText }),
+  /** Messages that a session retrieved in the last moment, or deleted by its QUIT. */
+  z.strictObject({
+    kind: z.literal('messages'),
+    session: sessionId,
+    what: z.enum(['retrieved', 'deleted']),
+    count: z.int().min(1),
+    numbers: z
+      .string()
+      .max(MESSAGES_NUMBERS_MAX)
+      .regex(/^[0-9 …-]*$/),
+    octets: count.exactOptional(),
+  }),
   /** The last word on a connection; its id is void afterwards. */
   z.strictObject({ kind: z.literal('closed'), session: sessionId, reason: ending, counts: counts.exactOptional() }),
   z.strictObject({ kind: z.literal('relayed'), toClient: count, fromClient: count, retrieved: count, deleted: count }),
@@ -196,6 +209,8 @@ export type Snapshot = {
   backends: BackendPlan[]
   gate: CompiledGate
   onDeny: 'drop' | 'say'
+  /** Whether the audit wants to know of each message. */
+  messages: boolean
   limits: { loginTimeMs: number; idleTimeMs: number; connections: number }
 }
 

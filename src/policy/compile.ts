@@ -45,6 +45,7 @@ export function compilePolicies(policies: Policies, generation: number): Snapsho
       data: { country: null, asn: null, passes: [] },
     },
     onDeny: postern.on_deny,
+    messages: postern.audit.messages,
     limits: {
       loginTimeMs: postern.limits.login_time,
       idleTimeMs: postern.limits.idle_time,

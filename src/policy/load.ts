@@ -68,7 +68,6 @@ export async function loadPolicies(file: string, environment: Environment, optio
   const login = opened.login && examineFile(reading, opened.login, 'login.yaml', loginSchema)
   const certificates: Policies['certificates'] = []
   const rejected: Policies['rejected'] = []
-  let forwards: Policies['forwards'] = []
   if (opened.postern && postern) {
     add(reading, opened.postern, posternSense(postern))
     for (const [i] of postern.tls.certificates.entries()) {
@@ -77,11 +76,9 @@ export async function loadPolicies(file: string, environment: Environment, optio
       if (result.rejected) rejected.push(result.rejected)
     }
     await lookAtKey(reading, opened.postern, postern)
-    const loaded = await loadForwards(postern.audit.forward, reading)
-    add(reading, opened.postern, loaded.remarks)
-    forwards = loaded.plans
   }
   if (opened.login && login) add(reading, opened.login, loginSense(login))
+  const forwards = await forwardsOf(reading, opened.postern, postern)
   const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
   if (options.compileAs && postern) reading.compile = options.compileAs(postern.processes.user)
   const tools = gateTools(reading, opened.postern, postern)
@@ -182,6 +179,13 @@ async function loadPair(
   const soon = ends ? [`${reading.shown(pair.cert)} runs out on ${writeDay(notAfter)}; renew it`] : []
   findings.warnings.push(...[...warnings, ...soon].map((message) => ({ ...place, message })))
   return { certificate: read.value }
+}
+
+async function forwardsOf(reading: Reading, opened: Opened | null, postern: Postern | null): Promise<ForwardPlan[]> {
+  if (opened === null || postern === null) return []
+  const { plans, remarks } = await loadForwards(postern.audit.forward, reading)
+  add(reading, opened, remarks)
+  return plans
 }
 
 async function loadRoster(

@@ -42,7 +42,7 @@ describe('the table of limits in the README', () => {
 
 test('every limit has its reason right above it, or shares that of the one above', () => {
   const read = (name: string) => readFileSync(join(ROOT, 'src/base', name), 'utf8').split('\n')
-  const lines = [...read('limits.ts'), ...read('gate-limits.ts')]
+  const lines = [...read('limits.ts'), ...read('gate-limits.ts'), ...read('forward-limits.ts')]
   const bare = lines.filter((line, at) => {
     const before = lines[at - 1] ?? ''
     return line.startsWith('export ') && !before.endsWith('*/') && !before.startsWith('export const ')

@@ -42,6 +42,7 @@ function snapshot(minVersion: Snapshot['minVersion'] = 'TLSv1.2'): Snapshot {
     backends: [],
     gate: OPEN,
     onDeny: 'drop',
+    messages: false,
     limits: { loginTimeMs: 60_000, idleTimeMs: 600_000, connections: 100 },
   }
 }

@@ -40,6 +40,7 @@ admin: { listen: off, token: hunter2 }
     ],
     gate: { ...OPEN, networks: policies.networks },
     onDeny: 'say',
+    messages: false,
     limits: { loginTimeMs: 30_000, idleTimeMs: 660_000, connections: 500 },
   })
   expect(certificate).toMatchObject({ name: 'tls/cert.pem', serverNames: ['mail.example.com'] })

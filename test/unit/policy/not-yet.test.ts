@@ -120,19 +120,6 @@ const postern: [string, string, string, string][] = [
   ['store: sqlite', 'store: valkey', '', '`state.store: valkey` is not in this version yet; write sqlite'],
   ['every: 1d', 'every: 7d', '', '`audit.rotate.every: 7d` is not in this version yet; write 1d'],
   ['size: 100MiB', 'size: 1GiB', '', '`audit.rotate.size: 1GiB` is not in this version yet; write 100MiB'],
-  ['messages: off', 'messages: on', '', '`audit.messages: on` is not in this version yet; write off'],
-  [
-    'dovecot_log: null',
-    'dovecot_log: /var/log/x',
-    '',
-    '`audit.dovecot_log: /var/log/x` is not in this version yet; write null',
-  ],
-  [
-    'forward: []',
-    'forward: [{ to: "syslog+tls://host:6514", streams: [auth] }]',
-    '',
-    '`audit.forward` is not in this version yet; write []',
-  ],
 ]
 test.each(postern)('postern.yaml: instead of %s, %s is refused by name', async (from, to, place, message) => {
   expect(FULL_POSTERN.split(from).length).toBeGreaterThan(1)
@@ -240,9 +227,9 @@ test.each([
 })
 
 test('what is built of a check that is not, cannot be switched on by an unknown key hiding it', async () => {
-  const faults = await faultsOf({ 'postern.yaml': `${POSTERN}zzz: 1\naudit: { messages: on }\n` })
+  const faults = await faultsOf({ 'postern.yaml': `${POSTERN}zzz: 1\nstate: { store: valkey }\n` })
   expect(faults).toEqual([
     expect.stringMatching(/^postern.yaml:5:1: unknown key `zzz`/),
-    'postern.yaml:6:20: `audit.messages: on` is not in this version yet; write off',
+    'postern.yaml:6:17: `state.store: valkey` is not in this version yet; write sqlite',
   ])
 })
