@@ -3,12 +3,13 @@ import { clean } from '../base/clean.ts'
 import { MESSAGES_NUMBERS_MAX } from '../base/forward-limits.ts'
 import type { AuditEvent } from './events.ts'
 
-type Trail = Extract<
+/** Events about the audit's own files, and about where they are forwarded to. */
+export type Trail = Extract<
   AuditEvent,
   { action: 'forward-failed' | 'forward-recovered' | 'forward-lost' | 'audit-repaired' | 'audit-dropped' }
 >
 
-/** Gives the fields of an event about the audit's own files, or about where they are forwarded to. */
+/** Gives the fields of such an event. */
 export function trailOf(event: Trail): { forward?: string; file?: string; lines?: number; bytes?: number } {
   switch (event.action) {
     case 'forward-failed':

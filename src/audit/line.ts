@@ -14,7 +14,7 @@ import { createHash, hash as digest } from 'node:crypto'
 import { clean } from '../base/clean.ts'
 import { AUDIT_LIST_MAX, CLEAN_USER_MAX } from '../base/limits.ts'
 import { never } from '../base/never.ts'
-import { numbered, trailOf } from './detail.ts'
+import { numbered, trailOf, type Trail } from './detail.ts'
 import type { AuditEvent, ConnectionFacts, RuleAt, SessionCounts, Stream, TlsFacts } from './events.ts'
 
 /** Where a stream stands: the number and the hash of its last line. */
@@ -194,6 +194,12 @@ function detailOf(event: AuditEvent): Fields {
       return { backend: clean(event.backend), messages: numbered(event) }
     case 'session-closed':
       return { backend: clean(event.backend), messages: event.counts === null ? undefined : messagesOf(event.counts) }
+    case 'forward-failed':
+    case 'forward-recovered':
+    case 'forward-lost':
+    case 'audit-repaired':
+    case 'audit-dropped':
+      return trailOf(event)
     default:
       return adminDetailOf(event)
   }
@@ -223,7 +229,7 @@ function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-fail
 
 type Detailed = Extract<
   AuditEvent,
-  { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' } | { stream: 'session' }
+  Trail | { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' } | { stream: 'session' }
 >
 
 function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
@@ -256,12 +262,6 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
     case 'backend-up':
     case 'backend-down':
       return { backend: clean(event.backend), address: clean(event.address) }
-    case 'forward-failed':
-    case 'forward-recovered':
-    case 'forward-lost':
-    case 'audit-repaired':
-    case 'audit-dropped':
-      return trailOf(event)
     case 'break-glass':
       return { network: clean(event.network), until: event.until === null ? null : clean(event.until) }
     default:

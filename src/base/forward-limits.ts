@@ -48,4 +48,4 @@ export const MESSAGES_REPORT_MS = 1_000
 export const MESSAGES_PIECES_MAX = 200
 export const MESSAGES_MARKED_MAX = 100_000
 /** The list of numbers in a line: `1-250 300`. */
-export const MESSAGES_NUMBERS_MAX = 1_000
+export const MESSAGES_NUMBERS_MAX = 255

@@ -89,7 +89,6 @@ export async function loadPolicies(file: string, environment: Environment, optio
   if (reading.findings.faults.length > 0 || !postern || !login) {
     return { ok: false, faults: render(reading.findings.faults), warnings, files }
   }
-  const variables = [...reading.variables]
   const tell = teller({
     'postern.yaml': opened.postern,
     'login.yaml': opened.login,
@@ -97,7 +96,16 @@ export async function loadPolicies(file: string, environment: Environment, optio
     'reputation.yaml': gateFiles.reputation,
   })
   const ruleAt = placer(opened.postern)
-  const read = { folder: reading.folder, postern, login, roster, certificates, forwards, rejected, variables }
+  const read = {
+    folder: reading.folder,
+    postern,
+    login,
+    roster,
+    certificates,
+    forwards,
+    rejected,
+    variables: [...reading.variables],
+  }
   const policies = { ...read, ...gate, tell, ruleAt }
   return { ok: true, policies, warnings, files }
 }
