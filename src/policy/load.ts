@@ -66,15 +66,9 @@ export async function loadPolicies(file: string, environment: Environment, optio
   const opened = await openAll(reading, resolve(file))
   const postern = opened.postern && examineFile(reading, opened.postern, 'postern.yaml', posternSchema)
   const login = opened.login && examineFile(reading, opened.login, 'login.yaml', loginSchema)
-  const certificates: Policies['certificates'] = []
-  const rejected: Policies['rejected'] = []
+  const { certificates, rejected } = await pairsOf(reading, opened.postern, postern, options.lastGood)
   if (opened.postern && postern) {
     add(reading, opened.postern, posternSense(postern))
-    for (const [i] of postern.tls.certificates.entries()) {
-      const result = await loadPair(reading, opened.postern, postern, i, options.lastGood)
-      if (result.certificate) certificates.push(result.certificate)
-      if (result.rejected) rejected.push(result.rejected)
-    }
     await lookAtKey(reading, opened.postern, postern)
   }
   if (opened.login && login) add(reading, opened.login, loginSense(login))
@@ -187,6 +181,22 @@ async function loadPair(
   const soon = ends ? [`${reading.shown(pair.cert)} runs out on ${writeDay(notAfter)}; renew it`] : []
   findings.warnings.push(...[...warnings, ...soon].map((message) => ({ ...place, message })))
   return { certificate: read.value }
+}
+
+async function pairsOf(
+  reading: Reading,
+  opened: Opened | null,
+  postern: Postern | null,
+  lastGood: readonly Certificate[] | undefined,
+): Promise<Pick<Policies, 'certificates' | 'rejected'>> {
+  const made: Pick<Policies, 'certificates' | 'rejected'> = { certificates: [], rejected: [] }
+  if (opened === null || postern === null) return made
+  for (const [i] of postern.tls.certificates.entries()) {
+    const result = await loadPair(reading, opened, postern, i, lastGood)
+    if (result.certificate) made.certificates.push(result.certificate)
+    if (result.rejected) made.rejected.push(result.rejected)
+  }
+  return made
 }
 
 async function forwardsOf(reading: Reading, opened: Opened | null, postern: Postern | null): Promise<ForwardPlan[]> {
