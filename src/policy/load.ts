@@ -66,7 +66,7 @@ export async function loadPolicies(file: string, environment: Environment, optio
   const opened = await openAll(reading, resolve(file))
   const postern = opened.postern && examineFile(reading, opened.postern, 'postern.yaml', posternSchema)
   const login = opened.login && examineFile(reading, opened.login, 'login.yaml', loginSchema)
-  const { certificates, rejected } = await pairsOf(reading, opened.postern, postern, options.lastGood)
+  const pairs = await pairsOf(reading, opened.postern, postern, options.lastGood)
   if (opened.postern && postern) {
     add(reading, opened.postern, posternSense(postern))
     await lookAtKey(reading, opened.postern, postern)
@@ -90,16 +90,8 @@ export async function loadPolicies(file: string, environment: Environment, optio
     'reputation.yaml': gateFiles.reputation,
   })
   const ruleAt = placer(opened.postern)
-  const read = {
-    folder: reading.folder,
-    postern,
-    login,
-    roster,
-    certificates,
-    forwards,
-    rejected,
-    variables: [...reading.variables],
-  }
+  const variables = [...reading.variables]
+  const read = { folder: reading.folder, postern, login, roster, forwards, variables, ...pairs }
   const policies = { ...read, ...gate, tell, ruleAt }
   return { ok: true, policies, warnings, files }
 }

@@ -12,6 +12,9 @@ const RUN = [
   ['courier-pop', 'courier-authlib'],
   ['popa3d', 'libpam-modules'],
   ['rbldnsd'],
+  ['rsyslog', 'rsyslog-gnutls'],
+  ['syslog-ng-core'],
+  ['fail2ban'],
 ]
 /** Packages that are read for the messages they ship. */
 const READ = {
