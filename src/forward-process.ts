@@ -3,6 +3,7 @@
  * keeper, which holds the secrets: this process has none of them, opens no file, starts no program, has an empty environment, and is
  * not root. It lives as long as its keeper.
  */
+import { setDefaultCACertificates } from 'node:tls'
 import { giveUpRoot } from './base/give-up-root.ts'
 import { never } from './base/never.ts'
 import { openConnection, type Connection } from './forward/connection.ts'
@@ -18,6 +19,10 @@ const tell = (message: FromForwarder) => {
 
 process.on('disconnect', () => process.exit(0))
 process.on('message', (message: ToForwarder) => {
+  if (message.do === 'trust') {
+    setDefaultCACertificates(message.authorities)
+    return
+  }
   const { link } = message
   switch (message.do) {
     case 'connect':

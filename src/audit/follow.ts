@@ -2,7 +2,7 @@
  * Reading the streams on from a line, for those that pass them on: the newest lines out of memory, what lies further back out of the
  * files, rotated and packed ones included. The audit files are the spool of the forwards: there is no second copy.
  */
-import { readBatches, streamFiles, type FileOfStream, type StreamLine } from './stream-files.ts'
+import { linesBehind, seqOf, type Numbered, type Source } from './read-on.ts'
 import type { Stream } from './events.ts'
 import type { Written } from './journal.ts'
 import { FORWARD_TAIL_MAX } from '../base/forward-limits.ts'
@@ -29,11 +29,7 @@ export type Tails = {
   follow(stream: Stream, wake: () => void): Cursor
 }
 
-type Numbered = { seq: number; bytes: Buffer }
 type Tail = { lines: Numbered[]; octets: number; wakes: Set<() => void> }
-
-const SEQ = /,"chain":\{"seq":([1-9][0-9]{0,15}),"prev":"[0-9a-f]{64}","hash":"[0-9a-f]{64}"\}\}$/
-const SEQ_OCTETS = 256
 
 /** Needs the audit folder. Keeps nothing in memory of a stream that nobody follows. */
 export function createTails(folder: string): Tails {
@@ -70,22 +66,18 @@ function add(tail: Tail, bytes: Buffer): void {
   // A copy: a piece of a batch would keep all of it.
   tail.lines.push({ seq, bytes: Buffer.from(bytes) })
   tail.octets += bytes.length
+  // Half of it at once: to shorten it by each line would cost more than the line.
+  if (tail.octets <= FORWARD_TAIL_MAX) return
   let gone = 0
-  while (tail.octets > FORWARD_TAIL_MAX && gone < tail.lines.length - 1)
-    tail.octets -= tail.lines[gone++]?.bytes.length ?? 0
-  if (gone > 0) tail.lines.splice(0, gone)
+  while (tail.octets > FORWARD_TAIL_MAX / 2 && gone < tail.lines.length - 1) {
+    tail.octets -= tail.lines[gone]?.bytes.length ?? 0
+    gone++
+  }
+  tail.lines = tail.lines.slice(gone)
 }
-
-/** Gives the number of a line, null for what is none of ours. */
-function seqOf(line: Buffer): number | null {
-  const [, seq] = SEQ.exec(line.toString('latin1', Math.max(0, line.length - SEQ_OCTETS))) ?? []
-  return seq === undefined ? null : Number(seq)
-}
-
-type Reader = AsyncGenerator<Numbered[]>
 
 function cursorOf(folder: string, stream: Stream, tail: Tail, began: number | null, closed: () => void): Cursor {
-  let reader: Reader | null = null
+  let reader: Source | null = null
   let rest: Numbered[] = []
   let at = -1
   let nothingBehind = -1
@@ -160,13 +152,12 @@ function pieceOf(lines: Numbered[], after: number, max: number): Piece | null {
 /** Looked at again when a file was rotated or packed under the reader's hand: it is there under another name. */
 const LOOKS = 3
 
-/** All lines on disk behind a number, file by file. */
-async function* linesAfter(folder: string, stream: Stream, after: number): Reader {
+async function* linesAfter(folder: string, stream: Stream, after: number): Source {
   let last = after
   for (let look = 1; look <= LOOKS; look++) {
     try {
       let missed = false
-      for await (const lines of linesOf(await streamFiles(folder, stream), last)) {
+      for await (const lines of linesBehind(folder, stream, last)) {
         missed = look < LOOKS && (lines[0]?.seq ?? 0) > last + 1
         if (missed) break
         last = lines.at(-1)?.seq ?? last
@@ -177,29 +168,4 @@ async function* linesAfter(folder: string, stream: Stream, after: number): Reade
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
   }
-}
-
-async function* linesOf(files: FileOfStream[], after: number): Reader {
-  let last = after
-  for (const file of wanted(files, after)) {
-    for await (const lines of readBatches(file.path)) {
-      const fresh = numbered(lines, last)
-      last = fresh.at(-1)?.seq ?? last
-      if (fresh.length > 0) yield fresh
-    }
-  }
-}
-
-/** The file that holds the line behind `after`, and all newer ones. */
-function wanted(files: FileOfStream[], after: number): FileOfStream[] {
-  const holding = files.findLastIndex(({ first }) => first !== null && first <= after + 1)
-  return files.slice(Math.max(0, holding))
-}
-
-function numbered(lines: StreamLine[], after: number): Numbered[] {
-  return lines.flatMap((line) => {
-    if (line.is !== 'line') return []
-    const seq = seqOf(line.bytes)
-    return seq === null || seq <= after ? [] : [{ seq, bytes: line.bytes }]
-  })
 }

@@ -154,7 +154,7 @@ function secured({ host, port }: Target, { ca, name, cert, key }: TargetTls): So
   return connectTls({
     host,
     port,
-    ca,
+    ...(ca !== null && { ca }),
     ...(cert !== null && key !== null && { cert, key }),
     // RFC 6066 section 3: no addresses. The certificate must name the address then.
     ...(isIP(wanted) === 0 && { servername: wanted }),

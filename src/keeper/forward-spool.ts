@@ -9,8 +9,8 @@ import { FORWARD_BATCH_MAX } from '../base/forward-limits.ts'
 import { frameOf, type Speaker } from '../forward/syslog.ts'
 import type { Position } from './forward-positions.ts'
 
-/** Some lines as they go out. `from`: when the first of them was written (ms since 1970). */
-export type Batch = { octets: Buffer; lines: number; from: number }
+/** Some lines as they go out. `from`, `to`: when the first and the last of them were written (ms since 1970). */
+export type Batch = { octets: Buffer; lines: number; from: number; to: number }
 
 export type Spool = {
   /** Gives the next lines, null when all were given. The same ones until they are `sent`. Throws when the files cannot be read. */
@@ -21,7 +21,7 @@ export type Spool = {
   read(n: number, last: number): void
   /** Octets on their way: sent, and not known to be read. */
   underway(): number
-  /** When the oldest line was written that is not sent (ms since 1970); null when all are, as far as is known. */
+  /** When the oldest line was written that is not sent, or right before it (ms since 1970); null when all are. */
   oldest(): number | null
   /** Lines that went out more than once. */
   again(): number
@@ -81,7 +81,7 @@ export function openSpool(options: SpoolOptions): Spool {
     const [first] = lines
     if (first === undefined) return null
     const octets = Buffer.concat(lines.map((line) => frameOf(line, options.speaker)))
-    return { batch: { octets, lines: lines.length, from: timeOf(first) }, through }
+    return { batch: { octets, lines: lines.length, from: timeOf(first), to: timeOf(lines.at(-1) ?? first) }, through }
   }
 
   return {
@@ -96,8 +96,9 @@ export function openSpool(options: SpoolOptions): Spool {
       given = ready.through
       repeated += Math.min(resend, ready.batch.lines)
       resend = Math.max(0, resend - ready.batch.lines)
+      // Until it is known what comes behind.
+      waiting = ready.batch.to
       ready = null
-      waiting = null
     },
     read(n, last) {
       const known = flight.findLast((one) => one.n <= n)

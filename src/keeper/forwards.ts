@@ -1,6 +1,5 @@
 /** All forwards of the policies in force. */
 import { hostname } from 'node:os'
-import { getCACertificates } from 'node:tls'
 import type { AuditEvent } from '../audit/events.ts'
 import type { Tails } from '../audit/follow.ts'
 import { currentName } from '../audit/stream-files.ts'
@@ -131,15 +130,8 @@ function targetOf({ to: { host, port }, tls }: ForwardPlan): Target {
   return {
     host,
     port,
-    tls: { ca: ca === null ? trusted() : [ca], name, cert, key: key === null ? null : reveal(key).toString() },
+    tls: { ca, name, cert, key: key === null ? null : reveal(key).toString() },
   }
-}
-
-let machine: string[] | null = null
-
-/** The authorities that this machine trusts, Node's own, and those of NODE_EXTRA_CA_CERTS: the forwarder opens no file. */
-function trusted(): string[] {
-  return (machine ??= [...new Set([...getCACertificates('default'), ...getCACertificates('system')])])
 }
 
 function keyOf({ to, streams, tls }: ForwardPlan): string {

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, unlinkSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { AuditEvent, Stream } from '../../../src/audit/events.ts'
 import { createTails, type Tails } from '../../../src/audit/follow.ts'
@@ -9,6 +10,7 @@ import { openJournal, type Journal } from '../../../src/audit/journal.ts'
 import { rotatedName } from '../../../src/audit/stream-files.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { openPositions } from '../../../src/keeper/forward-positions.ts'
+import { createForwarder } from '../../../src/keeper/forwarder.ts'
 import { createForwards, type Forwards } from '../../../src/keeper/forwards.ts'
 import type { ForwardPlan } from '../../../src/policy/forwards.ts'
 import { CONNECTION } from '../../support/audit-events.ts'
@@ -137,6 +139,8 @@ describe('a forward', () => {
     const current = join(folder, 'auth.jsonl')
     renameSync(current, join(folder, rotatedName('auth', 1)))
     const lines = readFileSync(join(folder, rotatedName('auth', 1)), 'utf8')
+    writeFileSync(join(folder, `${rotatedName('auth', 1)}.gz`), gzipSync(lines))
+    unlinkSync(join(folder, rotatedName('auth', 1)))
     // Lines 4 to 9 were in a file that is gone; the stream goes on with 10.
     writeFileSync(
       current,
@@ -148,7 +152,6 @@ describe('a forward', () => {
     expect(seqs()).toEqual([1, 2, 3, 10, 11, 12])
     expect(emitted).toContainEqual({ stream: 'admin', action: 'forward-lost', forward: plan().to.label, file: 'auth.jsonl', lines: 6 }) // prettier-ignore
     expect(forwards.states()).toMatchObject([{ lost: 6 }])
-    unlinkSync(current)
   })
 
   test('tells the audit when the collector is down for long and when it is back, and how old the oldest line is', async () => {
@@ -221,3 +224,30 @@ describe('over TLS', () => {
     expect(seqs()).toEqual(upTo(60))
   })
 })
+
+describe('the process that forwards', () => {
+  test('is replaced when it dies, and has no powers: not even the code of others to read', async () => {
+    const forwarder = createForwarder(() => null)
+    const positions = await openPositions(folder, QUIET)
+    const emit = () => undefined
+    const apart = createForwards({ tails, positions, forwarder, clock: systemClock, log: QUIET, emit, pace: PACE })
+    const before = children()
+    apart.use([plan()])
+    await log(3)
+    await came(3)
+    const [child = 0] = children().filter((pid) => !before.includes(pid))
+    const line = readFileSync(`/proc/${String(child)}/cmdline`, 'utf8').split('\0')
+    expect(line).toEqual(expect.arrayContaining(['--permission', '--allow-net', '--disable-sigusr1']))
+    expect(readFileSync(`/proc/${String(child)}/environ`, 'utf8')).not.toMatch(/PATH=/)
+    process.kill(child, 'SIGKILL')
+    await log(3)
+    await came(6)
+    expect([...new Set(seqs())]).toEqual(upTo(6))
+    await apart.stop()
+    await until('it is gone', () => children().every((pid) => before.includes(pid)))
+  })
+})
+
+function children(): number[] {
+  return readFileSync(`/proc/self/task/${String(process.pid)}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number) // prettier-ignore
+}
