@@ -67,6 +67,8 @@ type Run = Omit<ForwardOptions, 'pace'> & {
   fault: { reason: string; since: number; told: boolean } | null
   /** How often in a row a collector did not answer our close. */
   unanswered: number
+  /** There was a connection. */
+  met: boolean
   /** We closed first. */
   finishing: boolean
   stopping: boolean
@@ -82,13 +84,15 @@ export function startForward(options: ForwardOptions): Forward {
     pause: pace.retry,
     fault: null,
     unanswered: 0,
+    met: false,
     finishing: false,
     stopping: false,
   }
   const run: Run = { ...options, pace, ...state }
   const over = live(run)
   return {
-    fault: () => (run.link === null ? (run.fault?.reason ?? 'not connected yet') : null),
+    // Between our own close and the next connection nothing is wrong.
+    fault: () => (run.link === null ? (run.fault?.reason ?? (run.met ? null : 'not connected yet')) : null),
     isDown: () => run.fault?.told === true,
     lagSeconds() {
       const oldest = run.spool.oldest()
@@ -110,6 +114,7 @@ async function live(run: Run): Promise<void> {
     try {
       run.link = await run.connect(run.target)
       run.finishing = false
+      run.met = true
       const first = run.n + 1
       const left = await carry(run, run.link)
       run.link = null

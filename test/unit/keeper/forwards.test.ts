@@ -69,6 +69,7 @@ const seqs = (from = collector) => from.messages.map((message) => Number(/"seq":
 const upTo = (n: number, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => from + i)
 const receipt = (n: number) =>
   until('the receipt', () => existsSync(join(folder, 'forwards.json')) && readFileSync(join(folder, 'forwards.json'), 'utf8').includes(`"auth":${String(n)}}`), 5_000) // prettier-ignore
+const idle = () => until('all is sent', () => forwards.states()[0]?.lag === 0)
 const came = (n: number) => until(`${String(n)} lines`, () => seqs().includes(n), 5_000)
 
 describe('a forward', () => {
@@ -84,6 +85,7 @@ describe('a forward', () => {
     expect(collector.messages[0]).toMatch(
       new RegExp(`^<84>1 ${at} [!-~]+ postern ${String(process.pid)} login-failed - \\{`),
     )
+    await idle()
     expect(forwards.states()).toMatchObject([{ fault: null, lag: 0, again: 0, lost: 0 }])
   })
 
@@ -167,6 +169,7 @@ describe('a forward', () => {
     await collector.start()
     await until('it is told', () => emitted.length > 1)
     expect(emitted[1]).toMatchObject({ action: 'forward-recovered' })
+    await idle()
     expect(forwards.states()).toMatchObject([{ down: false, lag: 0 }])
   })
 
