@@ -37,7 +37,7 @@ export const FORWARD_POSITIONS_MAX = 65_536
 
 /** Octets that wait for its disk; beyond it lines are dropped and counted. */
 export const DOVECOT_LOG_QUEUE_MAX = 1_048_576
-/** How often it is looked whether the file was moved. */
+/** How often it is looked whether the file was moved, and tried again after a failure. */
 export const DOVECOT_LOG_LOOK_MS = 1_000
 
 // Lines about messages.

@@ -21,21 +21,26 @@ export function openLogFile(path: string, clock: Clock, log: Pick<Log, 'error' |
   let taken = 0
   let lookedAt = -Infinity
   let failing = false
+  let closing = false
+  let again: NodeJS.Timeout | undefined
   let busy: Promise<void> | null = null
 
   const fresh = async (): Promise<FileHandle> => {
-    if (file !== null && clock.monotonic() - lookedAt >= DOVECOT_LOG_LOOK_MS && (await wasMoved(file, path))) {
+    if (file !== null && clock.monotonic() - lookedAt < DOVECOT_LOG_LOOK_MS) return file
+    lookedAt = clock.monotonic()
+    if (file !== null && (await wasMoved(file, path))) {
       const old = file
       file = null
       await old.close()
     }
-    lookedAt = clock.monotonic()
     return (file ??= await open(path, 'a', 0o640))
   }
 
   const put = async () => {
-    const handle = await fresh()
+    // Also with nothing to write: ban tools want the file to be there.
+    await fresh()
     while (queue.length > 0) {
+      const handle = await fresh()
       const lines = queue
       queue = ''
       // What of it got to the disk is not known: twice the same line could ban somebody who mistyped once.
@@ -61,10 +66,14 @@ export function openLogFile(path: string, clock: Clock, log: Pick<Log, 'error' |
       file = null
     } finally {
       busy = null
-      if (queue.length > 0 && !failing) start()
+      if (queue.length > 0) {
+        if (!failing) start()
+        else if (!closing) again = setTimeout(start, DOVECOT_LOG_LOOK_MS).unref()
+      }
     }
   }
   const start = () => {
+    clearTimeout(again)
     busy ??= run()
   }
   start()
@@ -76,6 +85,8 @@ export function openLogFile(path: string, clock: Clock, log: Pick<Log, 'error' |
       start()
     },
     async close() {
+      closing = true
+      clearTimeout(again)
       while (busy !== null) await busy
       if (queue.length > 0) await run()
       await file?.close().catch(() => undefined)

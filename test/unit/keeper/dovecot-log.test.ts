@@ -28,6 +28,11 @@ describe('a line in the words of Dovecot', () => {
     expect(dovecotLine(login, FACTS)).toContain('pop3-login: Login: user=<ann>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.1, mpid=1, TLS, session=<') // prettier-ignore
   })
 
+  test('is what the CrowdSec parser for Dovecot reads', () => {
+    const grok = /^\S+ \S+ dovecot: (\w+)-login: (.*?): user=<(.*?)>.*, rip=([0-9a-f.:]+), lip=([0-9a-f.:]+)/
+    expect(grok.exec(dovecotLine(failed('code-wrong'), FACTS) ?? '')?.slice(1)).toEqual(['pop3', 'Aborted login (auth failed, 1 attempts in 0 secs)', 'ann', '192.0.2.7', '192.0.2.1']) // prettier-ignore
+  })
+
   test.each<LoginFailure>([
     'code-missing',
     'stale-repeat',
