@@ -72,7 +72,7 @@ async function readAll(path: string, log: Pick<Log, 'error'>): Promise<Record<st
   try {
     const text = await readFile(path, 'utf8')
     if (text.length > FORWARD_POSITIONS_MAX) throw new Error('too long')
-    return shape.parse(JSON.parse(text)).forwards as Record<string, Position>
+    return shape.parse(JSON.parse(text)).forwards
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
       log.error({ file: path }, 'forward: the file of the positions cannot be read; forwards go on from now')

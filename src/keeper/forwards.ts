@@ -1,4 +1,5 @@
 /** All forwards of the policies in force. */
+import { randomInt } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { AuditEvent } from '../audit/events.ts'
 import type { Tails } from '../audit/follow.ts'
@@ -106,7 +107,7 @@ function start(plan: ForwardPlan, options: ForwardsOptions): Running {
     spool,
     connect: forwarder.connect,
     clock,
-    random: Math.random,
+    random: () => randomInt(1_000) / 1_000,
     failed(reason) {
       log.error({ forward: label, error: reason }, 'forward: the collector is down; lines wait in the audit folder')
       emit({ stream: 'admin', action: 'forward-failed', forward: label, reason })
