@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { Refusal } from './base/refusal.ts'
 import { version } from './base/version.ts'
 import { allow } from './cli/allow.ts'
+import { readingCommands } from './cli/audit-commands.ts'
 import { check } from './cli/check.ts'
 import { explain } from './cli/explain.ts'
 import { reload, status } from './cli/running.ts'
@@ -63,6 +64,8 @@ function program(ends: Ends): Command {
   command('reload', 'ask the running server to read its policies again').action(ends(reload))
   command('status', 'how the running server is').option('--json', 'as JSON').action(ends(status))
   gateCommands(command, ends)
+  const audit = root.command('audit').description('reading, proving and summing up the audit')
+  readingCommands(audit, command, ends)
   const user = root.command('user').description('the users and their second factors')
   command('enroll <user>', 'make a TOTP secret and recovery codes; they are shown once', user)
     .option('--replace', 'end what the user has now: secret, devices, recovery codes')

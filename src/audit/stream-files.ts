@@ -3,7 +3,7 @@
  * of the stream; the same with `.gz` behind was packed since. Names sort by age, also where an operator sorts them.
  */
 import { createReadStream } from 'node:fs'
-import { open, readdir } from 'node:fs/promises'
+import { open, readdir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { constants, crc32, createGunzip } from 'node:zlib'
 import { AUDIT_LINE_MAX, AUDIT_READ_CHUNK } from '../base/limits.ts'
@@ -59,7 +59,7 @@ const ageOf = ({ first }: FileOfStream) => first ?? Infinity
  */
 export type StreamLine =
   | { is: 'line' | 'half-line'; number: number; bytes: Buffer }
-  | { is: 'too-long'; number: number }
+  | { is: 'too-long'; number: number; octets: number }
   | { is: 'damaged'; number: number; detail: string }
 
 /** Reads one file, plain or packed by its name, in bounded memory. Throws when it cannot be read. */
@@ -77,6 +77,19 @@ export async function* readBatches(path: string): AsyncGenerator<StreamLine[]> {
     const rest = splitter.end()
     yield [...rest, { is: 'damaged', number: splitter.lines() + 1 - rest.length, detail: error.message }]
     return
+  }
+  yield splitter.end()
+}
+
+/** Reads a plain file that is open already, whatever its name is by now, from an octet at which a line begins. Closes nothing. */
+export async function* readOpened(handle: FileHandle, from: number): AsyncGenerator<StreamLine[]> {
+  const splitter = createSplitter()
+  for (let at = from; ;) {
+    const bytes = Buffer.allocUnsafeSlow(AUDIT_READ_CHUNK)
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, at)
+    if (bytesRead === 0) break
+    at += bytesRead
+    yield splitter.take(bytes.subarray(0, bytesRead))
   }
   yield splitter.end()
 }
@@ -140,7 +153,10 @@ function createSplitter(): Splitter {
   const ended = (bytes: Buffer): StreamLine => {
     number++
     if (held + bytes.length > AUDIT_LINE_MAX) skipping = true
-    const line: StreamLine = skipping ? { is: 'too-long', number } : { is: 'line', number, bytes: joined(parts, bytes) }
+    const octets = held + bytes.length
+    const line: StreamLine = skipping
+      ? { is: 'too-long', number, octets }
+      : { is: 'line', number, bytes: joined(parts, bytes) }
     parts = []
     held = 0
     skipping = false
@@ -148,8 +164,8 @@ function createSplitter(): Splitter {
   }
 
   const keep = (rest: Buffer) => {
-    if (rest.length === 0 || skipping) return
     held += rest.length
+    if (rest.length === 0 || skipping) return
     skipping = held > AUDIT_LINE_MAX
     parts = skipping ? [] : [...parts, rest]
   }
@@ -166,7 +182,7 @@ function createSplitter(): Splitter {
       return lines
     },
     end() {
-      if (skipping) return [{ is: 'too-long', number: ++number }]
+      if (skipping) return [{ is: 'too-long', number: ++number, octets: held }]
       if (held === 0) return []
       return [{ is: 'half-line', number: ++number, bytes: joined(parts, Buffer.alloc(0)) }]
     },

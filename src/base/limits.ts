@@ -210,3 +210,35 @@ export const CLIENT_ENDED_MS = 60_000
 // The audit's chain and files.
 /** Octets read of an audit file at a time: large enough that the reading costs little beside the hashing. */
 export const AUDIT_READ_CHUNK = 262_144
+
+// Reading the audit.
+/** Lines that `audit tail` shows when no time is named: a screen. */
+export const TAIL_LINES = 20
+/** How often `audit tail --follow` looks at the files. */
+export const TAIL_LOOK_MS = 250
+/** A look that is told so often that a file went away under it gives up: somebody moves files faster than they can be read. */
+export const READ_TRIES_MAX = 10
+/** Lines are in the order of time but for a clock that was set back: so much further than asked is read at both ends. */
+export const READ_SLACK_MS = 300_000
+/** From this size on a file is not read from its start, but searched for the time that was asked for. */
+export const SEEK_LEAST = 1_048_576
+/** Users that `audit report` tells apart, and names that never logged in: strangers type what they like. */
+export const REPORT_USERS_MAX = 200_000
+export const REPORT_STRANGERS_MAX = 10_000
+/** Rows of days and users. 100,000 users of a day fit twice over; what is beyond counts in the sums of its day. */
+export const REPORT_ROWS_MAX = 200_000
+/** Addresses looked at for many users, and users counted at each. */
+export const REPORT_ADDRESSES_MAX = 100_000
+export const REPORT_ADDRESS_USERS_MAX = 50
+/** Findings of one kind, rules, reasons and countries of one row: the rest is a number. */
+export const REPORT_FINDINGS_MAX = 1_000
+export const REPORT_KINDS_MAX = 256
+/** Rows of a table in Markdown: who wants more takes JSON. */
+export const REPORT_SHOWN_MAX = 200
+/** `audit replay` puts recorded arrivals in order: a login may come so much later than its connection. */
+export const REPLAY_ORDER_MS = 600_000
+/** Arrivals put in order at a time, connections remembered, and rows kept of what differs. */
+export const REPLAY_HELD_MAX = 500_000
+export const REPLAY_ROWS_MAX = 10_000
+/** Examples of each rule, and users named with it. */
+export const REPLAY_EXAMPLES = 5

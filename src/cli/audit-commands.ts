@@ -1,0 +1,23 @@
+/** `postern audit …`: what can be typed. */
+import { type Command, Option } from 'commander'
+import { TAIL_LINES } from '../base/limits.ts'
+import { auditTail } from './audit-tail.ts'
+
+type MakeCommand = (spec: string, about: string, parent: Command) => Command
+type Ends = <Args extends unknown[]>(run: (...args: Args) => Promise<number>) => (...args: Args) => Promise<void>
+
+/** Registers the commands that read the audit. Needs the command `audit`, and how commands are made. */
+export function readingCommands(audit: Command, command: MakeCommand, ends: Ends): void {
+  const make = (spec: string, about: string) =>
+    command(spec, about, audit).option('--path <folder>', 'read a copy of the audit there, not `audit.path`')
+  make('tail [stream]', `the last ${TAIL_LINES} lines, those of a time, or what is written from now on`)
+    .option('-f, --follow', 'go on as lines are written, from now or from --since on')
+    .option('-n, --lines <count>', 'so many of the last lines, when no time is named')
+    .option('--user <user>', 'only of this user')
+    .option('--ip <network>', 'only of this address or network')
+    .option('--ja4 <fingerprint>', 'only with this JA4 fingerprint')
+    .option('--since <time>', 'from then on: 2027-01-31, 2027-01-31T12:00:00Z, 2h, today, yesterday')
+    .option('--until <time>', 'up to then; a day is held whole')
+    .addOption(new Option('--json', 'the JSON lines, also on a terminal'))
+    .action(ends(auditTail))
+}
