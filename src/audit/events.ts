@@ -18,6 +18,8 @@ export type ConnectionFacts = {
   /** Canonical address: IPv4-mapped IPv6 is printed as IPv4. */
   ip: string
   port: number
+  /** When it got its place (ms since 1970), so that arrivals can be put in their order again. */
+  connected?: number
   /** ISO 3166-1 alpha-2, and the number of the autonomous system: where a database of the geofence knows them. */
   country?: string
   asn?: number

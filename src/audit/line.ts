@@ -85,7 +85,7 @@ export function bodyOf(event: AuditEvent, at: number): string {
     user: 'user' in event ? { name: clean(event.user, CLEAN_USER_MAX) } : undefined,
     rule: 'by' in event ? { name: clean(event.by.rule) } : undefined,
     postern: {
-      ...('connection' in event ? { listener: clean(event.connection.listener) } : {}),
+      ...('connection' in event ? placeTaken(event.connection) : {}),
       ...('by' in event ? { rule: placeOf(event.by) } : {}),
       ...detailOf(event),
     },
@@ -153,6 +153,13 @@ function tlsOf(tls: TlsFacts): Fields {
       ja4: clean(tls.ja4),
       server_name: tls.serverName === undefined ? undefined : clean(tls.serverName),
     },
+  }
+}
+
+function placeTaken({ listener, connected }: ConnectionFacts): Fields {
+  return {
+    listener: clean(listener),
+    connected: connected === undefined ? undefined : new Date(connected).toISOString(),
   }
 }
 

@@ -47,8 +47,8 @@ export type SessionTable = {
   size(): number
 }
 
-/** Needs the audit's mouth. The table never holds more than `ceilings.connections` entries, and those that were told to leave. */
-export function sessionTable(emit: (event: AuditEvent) => void): SessionTable {
+/** Needs the audit's mouth, and the time (ms since 1970). The table never holds more than `ceilings.connections` entries, and those that were told to leave. */
+export function sessionTable(emit: (event: AuditEvent) => void, now: () => number = Date.now): SessionTable {
   const table = new Map<string, Session>()
   const waiting = createWaiting()
   let leaving = 0
@@ -58,7 +58,7 @@ export function sessionTable(emit: (event: AuditEvent) => void): SessionTable {
       const rule = full(table.size - leaving, waiting.at(ip), ceilings)
       if (rule !== null) return { full: rule }
       const id = randomBytes(12).toString('hex')
-      const facts = { session: id, listener, ip, port }
+      const facts = { session: id, listener, ip, port, connected: now() }
       table.set(id, { id, front, facts, client: null, login: null, told: false, askedAt: 0, leaving: false })
       waiting.enter({ id, ip, network })
       return { id }
@@ -87,7 +87,7 @@ export function sessionTable(emit: (event: AuditEvent) => void): SessionTable {
     loggedIn(id, user, backend) {
       const session = table.get(id)
       if (session === undefined || session.login !== null) return null
-      session.login = { user, backend, since: Date.now() }
+      session.login = { user, backend, since: now() }
       waiting.leave(id)
       return session.facts.ip
     },

@@ -5,6 +5,7 @@ export const CONNECTION: ConnectionFacts = {
   listener: 'outside',
   ip: '192.0.2.7',
   port: 50123,
+  connected: Date.UTC(2026, 10, 21),
   tls: {
     version: 'TLSv1.3',
     cipher: 'TLS_AES_256_GCM_SHA384',
