@@ -1,6 +1,7 @@
 /** `postern audit …`: what can be typed. */
 import { type Command, Option } from 'commander'
 import { TAIL_LINES } from '../base/limits.ts'
+import { auditReplay } from './audit-replay.ts'
 import { auditTail } from './audit-tail.ts'
 
 type MakeCommand = (spec: string, about: string, parent: Command) => Command
@@ -20,4 +21,10 @@ export function readingCommands(audit: Command, command: MakeCommand, ends: Ends
     .option('--until <time>', 'up to then; a day is held whole')
     .addOption(new Option('--json', 'the JSON lines, also on a terminal'))
     .action(ends(auditTail))
+  make('replay', 'what other policies would have denied and admitted of what has happened')
+    .requiredOption('--policies <folder>', 'the policies to try')
+    .option('--from <time>', 'from then on (7d)')
+    .option('--to <time>', 'up to then; a day is held whole (now)')
+    .option('--json', 'as JSON')
+    .action(ends(auditReplay))
 }

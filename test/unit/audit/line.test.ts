@@ -30,7 +30,12 @@ describe('an audit line', () => {
         client: { ja4: 't13d1516h2_8daaf6152771_b186095e22b6', server_name: 'mail.example.com' },
       },
       user: { name: 'ann@example.com' },
-      postern: { listener: 'outside', factor: 'totp', backend: 'old-mail' },
+      postern: {
+        listener: 'outside',
+        connected: '2026-11-21T00:00:00.000Z',
+        factor: 'totp',
+        backend: 'old-mail',
+      },
     })
   })
 
