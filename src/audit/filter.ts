@@ -21,14 +21,17 @@ export function createFilter({ user, network, ja4, since = null, until = null }:
   const hints = names.map((name) => Buffer.from(`"name":${JSON.stringify(name)}`))
   const print = ja4 === undefined ? null : Buffer.from(`"ja4":${JSON.stringify(ja4)}`)
   const timed = since !== null || until !== null
+  const anybody = hints.length === 0 && print === null && network === undefined
   return (line) => {
     if (timed) {
       const time = timeOf(line)
-      if (time === null || time < from || time >= to) return false
+      // What is no line of ours is somebody's doing, and worth a look at any time.
+      if (time === null) return anybody
+      if (time < from || time >= to) return false
     }
     if (hints.length > 0 && !hints.some((hint) => line.includes(hint))) return false
     if (print !== null && !line.includes(print)) return false
-    if (hints.length === 0 && print === null && network === undefined) return true
+    if (anybody) return true
     const record = readRecord(line)
     if (record === null) return false
     if (names.length > 0 && !names.includes(record.user ?? '')) return false

@@ -1,6 +1,8 @@
 /** `postern audit …`: what can be typed. */
 import { type Command, Option } from 'commander'
 import { TAIL_LINES } from '../base/limits.ts'
+import { auditExport } from './audit-export.ts'
+import { auditReport } from './audit-report.ts'
 import { auditReplay } from './audit-replay.ts'
 import { auditTail } from './audit-tail.ts'
 
@@ -21,6 +23,17 @@ export function readingCommands(audit: Command, command: MakeCommand, ends: Ends
     .option('--until <time>', 'up to then; a day is held whole')
     .addOption(new Option('--json', 'the JSON lines, also on a terminal'))
     .action(ends(auditTail))
+  make('report', 'logins, refusals and denials by day and user, what to look at, and what an auditor asks')
+    .requiredOption('--from <time>', 'the first day: 2027-01-31, yesterday, 7d')
+    .option('--to <time>', 'the last day, held whole (now)')
+    .addOption(new Option('--format <format>', 'as text or for programs').choices(['md', 'json']).default('md'))
+    .action(ends(auditReport))
+  make('export', 'the lines of some days in one archive, with a manifest')
+    .requiredOption('--from <time>', 'the first day: 2027-01-31, yesterday, 7d')
+    .option('--to <time>', 'the last day, held whole (now)')
+    .option('--user <user>', 'only of this user')
+    .requiredOption('--out <file>', 'the archive to write, such as audit.tgz')
+    .action(ends(auditExport))
   make('replay', 'what other policies would have denied and admitted of what has happened')
     .requiredOption('--policies <folder>', 'the policies to try')
     .option('--from <time>', 'from then on (7d)')

@@ -24,7 +24,8 @@ describe('a filter', () => {
   test('by time takes from the first moment, up to the last', () => {
     const wanted = { since: NOON, until: NOON + 10 }
     expect([-1, 0, 9, 10].map((ms) => passes(wanted, LOGIN, NOON + ms))).toEqual([false, true, true, false])
-    expect(createFilter(wanted)(Buffer.from('rubbish'))).toBe(false)
+    expect(createFilter(wanted)(Buffer.from('rubbish'))).toBe(true)
+    expect(createFilter({ ...wanted, user: 'ann' })(Buffer.from('rubbish'))).toBe(false)
   })
 
   test('by user takes that user, however the name was typed, and nobody whose other fields hold the name', () => {
