@@ -60,8 +60,10 @@ export function createCursor(folder: string, stream: Stream, since: number | nul
   async function needed(files: FileOfStream[], current: Known | null): Promise<FileOfStream[]> {
     const { after } = at
     if (after === null) {
-      if (from === null) return files
-      return current?.time && current.time <= from ? [] : files.slice(await indexOfTime(files, from))
+      const older = files.filter(({ first }) => (first ?? 0) > at.done)
+      if (from === null) return older
+      const time = current?.time ?? null
+      return time !== null && time <= from ? [] : older.slice(await indexOfTime(older, from))
     }
     const next = (i: number) => files[i + 1]?.first ?? current?.begins ?? Infinity
     return files.filter(({ first }, i) => (first ?? 0) > at.done && next(i) > after.seq + 1)

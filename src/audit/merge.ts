@@ -41,10 +41,10 @@ function earliest(sources: readonly Source[]): Source {
 
 async function refill(source: Source): Promise<boolean> {
   for (;;) {
-    const { done, value } = await source.batches.next()
-    if (done === true) return false
-    if (value.length === 0) continue
-    source.lines = value
+    const next = await source.batches.next()
+    if (next.done === true) return false
+    if (next.value.length === 0) continue
+    source.lines = next.value
     source.at = 0
     note(source)
     return true

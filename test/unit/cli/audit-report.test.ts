@@ -118,7 +118,6 @@ describe('the report', () => {
     const spans = text.replace(/`[^`\n|]*`/g, '')
     expect(text).toContain('<img')
     expect(spans).not.toMatch(/<|>|onerror|www\.|http|\]\(/)
-    // eslint-disable-next-line no-control-regex -- what must not come through
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
     for (const line of text.split('\n').filter((one) => one.startsWith('| 2026-11-20 | `<img')))
       expect(line.split('|')).toHaveLength(9)
