@@ -12,7 +12,7 @@ const step = fc.constantFrom('write', 'write', 'write', 'half', 'rotate', 'rotat
 
 test('following gives every line once and in order, however its files are rotated, packed and caught in the writing', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.boolean(), async (steps, dropsRead) => {
+    fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), fc.boolean(), async (steps, dropsRead) => {
       const folder = mkdtempSync(join(tmpdir(), 'postern-'))
       try {
         const files = auditFiles(folder)
@@ -50,8 +50,40 @@ test('following gives every line once and in order, however its files are rotate
         rmSync(folder, { recursive: true })
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 30 },
   )
+})
+
+test('and also while files are renamed and packed in the midst of a look', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-'))
+  try {
+    const files = auditFiles(folder)
+    const told: string[] = []
+    const cursor = createCursor(folder, 'auth', null, (file, what) => told.push(`${file} ${what}`))
+    const given: (string | undefined)[] = []
+    const look = async () => {
+      for await (const lines of cursor.pass()) given.push(...lines.map((line) => userIn(String(line))))
+    }
+    let isWriting = true
+    const looking = (async () => {
+      while (isWriting) await look()
+    })()
+    const wanted: string[] = []
+    for (let i = 0; i < 400; i++) {
+      files.write({ ...LOGIN, user: `user-${i}` } as AuditEvent, i)
+      wanted.push(`user-${i}`)
+      if (i % 3 === 0) files.rotate('auth')
+      if (i % 4 === 0) files.pack('auth')
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    isWriting = false
+    await looking
+    await look()
+    expect(given).toEqual(wanted)
+    expect(told).toEqual([])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 const userIn = (line: string) => /user-\d+/.exec(line)?.[0]
