@@ -11,10 +11,21 @@ export type Wanted = {
   ja4?: string | undefined
   since?: number | null
   until?: number | null
+  /** Signatures over the stream are for `audit verify`, and say nothing to a reader. */
+  withoutSeals?: boolean
 }
 
+const SEAL = Buffer.from('"action":"audit-sealed"')
+
 /** Gives what tells whether a line is asked for. A line that sums many is, when the network it speaks of touches the one asked for. */
-export function createFilter({ user, network, ja4, since = null, until = null }: Wanted): (line: Buffer) => boolean {
+export function createFilter({
+  user,
+  network,
+  ja4,
+  since = null,
+  until = null,
+  withoutSeals,
+}: Wanted): (line: Buffer) => boolean {
   const from = since === null ? '' : new Date(since).toISOString()
   const to = until === null ? '~' : new Date(until).toISOString()
   const names = user === undefined ? [] : spellingsOf(user)
@@ -23,6 +34,7 @@ export function createFilter({ user, network, ja4, since = null, until = null }:
   const timed = since !== null || until !== null
   const anybody = hints.length === 0 && print === null && network === undefined
   return (line) => {
+    if (withoutSeals === true && line.includes(SEAL)) return false
     if (timed) {
       const time = timeOf(line)
       // What is no line of ours is somebody's doing, and worth a look at any time.

@@ -31,9 +31,10 @@ export type TailOptions = {
 /** Gives 0. Without a time the last lines come; with `--follow` what is written from now on, or from `--since` on. */
 export async function auditTail(name: string | undefined, options: TailOptions): Promise<number> {
   const streams = streamsOf(name)
-  const wanted = wantedOf(options, Date.now())
+  const json = options.json === true || !process.stdout.isTTY
+  const wanted = { ...wantedOf(options, Date.now()), withoutSeals: !json }
   const folder = await auditFolder(options.config, options.path)
-  const out = outlet(options.json === true || !process.stdout.isTTY, process.stdout.isTTY)
+  const out = outlet(json, process.stdout.isTTY)
   try {
     if (options.follow === true) {
       for await (const batch of followed(folder, streams, wanted, warnOfTrouble, out.stop)) await out.put(batch)
@@ -130,5 +131,5 @@ function asTheyAre(batch: Merged[]): Buffer {
 /** For a terminal: nothing in it moves the cursor. */
 function shown(batch: Merged[], json: boolean): string {
   const words = batch.map(({ line }) => (json ? printableJson(line.toString()) : prettyLine(line)))
-  return words.flatMap((word) => (word === null ? [] : [`${word}\n`])).join('')
+  return words.map((word) => `${word}\n`).join('')
 }
