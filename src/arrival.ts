@@ -52,13 +52,13 @@ export async function arrive(
     }
     case 'stranger':
       if (listener.proxy !== null) house.denials.note(end.address, { ...balancer, by: listener.proxy.by, would: false })
-      await sayDenied(socket, house, stop)
+      await sayDenied(socket, listener, house, stop)
       return null
     case 'fault':
       house.denials.violated(end.address, { ...balancer, reason: origin.why })
       return null
     case 'own':
-      await answerCheck(socket, house, stop, () => {
+      await answerCheck(socket, listener, house, stop, () => {
         house.denials.violated(end.address, {
           ...balancer,
           reason: 'login-without-client-address',
@@ -73,12 +73,13 @@ export async function arrive(
 }
 
 /**
- * With `on_deny: say`, finishes the handshake and says no. `unsure` is our own trouble and always said: nobody is told to stay away for
+ * With `on_deny: say`, finishes the handshake and says no; before STLS it is said in plain. `unsure` is our own trouble and always said: nobody is told to stay away for
  * good on it. ATTACK: a flood of refused connections that each hold a place for the time of a handshake; a tenth of the
  * places is for them, beyond it they are dropped.
  */
 export async function sayDenied(
   socket: Socket,
+  listener: ListenerPlan,
   house: Doorstep,
   stop: AbortSignal,
   why: 'denied' | 'unsure' = 'denied',
@@ -88,13 +89,18 @@ export async function sayDenied(
   if (onDeny !== 'say' && why === 'denied') return
   if (!house.turnedAway.enter(place, Math.ceil(limits.connections * TURNED_AWAY_SHARE))) return
   try {
-    const secured = await house.tls().secure(socket, withinHandshake(stop))
-    if (secured.at !== 'secured') return
-    secured.socket.on('error', () => undefined).write(why === 'unsure' ? TROUBLE : DENIED)
-    await part(secured.socket, LAST_WORDS)
+    const client = listener.tls === 'stls' ? socket : await secure(socket, house, withinHandshake(stop))
+    client?.write(why === 'unsure' ? TROUBLE : DENIED)
+    if (client !== null) await part(client, LAST_WORDS)
   } finally {
     house.turnedAway.leave(place)
   }
+}
+
+/** TLS on a connection that nobody keeps account of. */
+async function secure(socket: Socket, house: Doorstep, signal: AbortSignal): Promise<Socket | null> {
+  const secured = await house.tls().secure(socket, signal, 'no-certificate')
+  return secured.at === 'failed' ? null : secured.socket.on('error', () => undefined)
 }
 
 /** Gives a signal that aborts with `stop`, or when a handshake takes too long. */
@@ -103,14 +109,20 @@ export function withinHandshake(stop: AbortSignal): AbortSignal {
 }
 
 /**
- * A balancer that asks how we are: it gets TLS and the greeting, and nothing of it is in the logs. Nobody logs in: where the client is
+ * A balancer that asks how we are: it gets what a client gets before login, and nothing of it is in the logs. Nobody logs in: where the client is
  * cannot be said, and the balancer's own address may be one of those that the policies trust.
  */
-async function answerCheck(socket: Socket, house: Doorstep, stop: AbortSignal, tried: () => void): Promise<void> {
-  const secured = await house.tls().secure(socket, withinHandshake(stop))
-  if (secured.at === 'failed') return
-  secured.socket.on('error', () => undefined)
-  await runLogin(secured.socket, {
+async function answerCheck(
+  socket: Socket,
+  listener: ListenerPlan,
+  house: Doorstep,
+  stop: AbortSignal,
+  tried: () => void,
+): Promise<void> {
+  const bare = listener.tls === 'stls'
+  const first = bare ? socket : await secure(socket, house, withinHandshake(stop))
+  if (first === null) return
+  const { client } = await runLogin(first, {
     server: null,
     deadlineMs: house.snapshot().limits.loginTimeMs,
     stop,
@@ -119,6 +131,7 @@ async function answerCheck(socket: Socket, house: Doorstep, stop: AbortSignal, t
       tried()
       return Promise.resolve({ say: 'trouble', line: TROUBLE })
     },
+    startTls: bare ? (late) => secure(socket, house, AbortSignal.any([withinHandshake(stop), late])) : null,
   })
-  await part(secured.socket, LAST_WORDS)
+  await part(client, LAST_WORDS)
 }

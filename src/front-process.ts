@@ -14,9 +14,9 @@ import { listening } from './front/listen.ts'
 import { createParts } from './front/parts.ts'
 import { terminator, type Terminator } from './front/tls.ts'
 import { toKeeper } from './front/to-keeper.ts'
-import type { Pass } from './gate/verdict.ts'
+import type { Commanded } from './gate/verdict.ts'
 import type { BackendPlan, FromFront, FromKeeper, Snapshot } from './keeper/messages.ts'
-import { probeBackend } from './relay/backend.ts'
+import { probeBackend } from './relay/probe.ts'
 import { session, type House } from './session.ts'
 
 if (cluster.worker === undefined) throw new Error('a front is started by its keeper')
@@ -34,7 +34,7 @@ const parts = createParts()
 const held = createHeld()
 const relayed = { toClient: 0, fromClient: 0, retrieved: 0, deleted: 0 }
 let snapshot: Snapshot | null = null
-let passes: readonly Pass[] = []
+let data: Partial<Commanded> = {}
 let backends: BackendPlan[] = []
 let tls: Terminator | null = null
 let ticketKeys: Buffer | null = null
@@ -56,6 +56,9 @@ const house: House = {
   isLeaving: () => leaving,
   relayed: (delta) => {
     for (const key of ['toClient', 'fromClient', 'retrieved', 'deleted'] as const) relayed[key] += delta[key]
+  },
+  noisy: (backend, { host, port }) => {
+    keeper.tell({ kind: 'noisy', backend, address: { host, port } })
   },
   log: (level, text) => {
     keeper.tell({ kind: 'log', level, text: text.slice(0, 2_000) })
@@ -80,9 +83,9 @@ async function take(message: FromKeeper): Promise<void> {
     case 'part':
       parts.take(message)
       return
-    case 'passes':
-      passes = message.passes
-      if (snapshot !== null) snapshot = withPasses(snapshot)
+    case 'gate-data':
+      data = { ...data, ...message.data }
+      if (snapshot !== null) snapshot = withData(snapshot)
       return
     case 'backends':
       backends = message.backends
@@ -95,9 +98,13 @@ async function take(message: FromKeeper): Promise<void> {
       keeper.answered(message.call, message.answer)
       return
     case 'probe': {
-      const plan = house.backend(message.backend)
-      const result = await probeBackend(message.address, plan?.proxyProtocol ?? 'off')
-      keeper.tell({ kind: 'probed', call: message.call, result })
+      const { backend, address, call, quietMs } = message
+      const plan = house.backend(backend)
+      const result =
+        plan === null
+          ? ({ at: 'down', detail: 'this front does not know the backend' } as const)
+          : await probeBackend(address, plan, { quietMs })
+      keeper.tell({ kind: 'probed', call, result })
       return
     }
     case 'kill':
@@ -111,7 +118,7 @@ async function take(message: FromKeeper): Promise<void> {
 }
 
 async function adopt(next: Snapshot): Promise<void> {
-  snapshot = withPasses(next)
+  snapshot = withData(next)
   held.clear()
   backends = next.backends
   if (tls === null) {
@@ -124,9 +131,9 @@ async function adopt(next: Snapshot): Promise<void> {
   keeper.tell({ kind: 'listening', generation: next.generation, bound })
 }
 
-/** Databases and passes have a life of their own: what came last of them counts, whatever the policies. */
-function withPasses(of: Snapshot): Snapshot {
-  return { ...of, gate: { ...of.gate, data: { ...of.gate.data, passes } } }
+/** Passes and journeys have a life of their own: what came last of them counts, whatever the policies. */
+function withData(of: Snapshot): Snapshot {
+  return { ...of, gate: { ...of.gate, data: { ...of.gate.data, ...data } } }
 }
 
 /** No new connections; those not logged in end; sessions go on until `withinMs` is over; a forwarded QUIT is waited for. */

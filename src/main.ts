@@ -3,14 +3,18 @@ import { Command, CommanderError, Option } from 'commander'
 import { Refusal } from './base/refusal.ts'
 import { version } from './base/version.ts'
 import { allow } from './cli/allow.ts'
+import { appPasswordAdd, appPasswordList, appPasswordRevoke } from './cli/app-password.ts'
+import { auditKey, auditVerify } from './cli/audit-verify.ts'
+import { readingCommands } from './cli/audit-commands.ts'
 import { check } from './cli/check.ts'
 import { explain } from './cli/explain.ts'
+import { peopleCommands } from './cli/people.ts'
+import { lockClear, lockList } from './cli/locks.ts'
 import { reload, status } from './cli/running.ts'
-import { userEnroll, userList, userRemove, userShow } from './cli/user.ts'
 
 type Run<Args extends unknown[]> = (...args: Args) => Promise<number>
 type Ends = <Args extends unknown[]>(run: Run<Args>) => (...args: Args) => Promise<void>
-type MakeCommand = (spec: string, about: string) => Command
+type MakeCommand = (spec: string, about: string, parent?: Command) => Command
 
 /**
  * Runs one command. Needs the words behind the program's name; gives the exit code: 0 done, 1 the thing asked about is
@@ -64,21 +68,24 @@ function program(ends: Ends): Command {
   command('reload', 'ask the running server to read its policies again').action(ends(reload))
   command('status', 'how the running server is').option('--json', 'as JSON').action(ends(status))
   gateCommands(command, ends)
-  const user = root.command('user').description('the users and their second factors')
-  command('enroll <user>', 'make a TOTP secret and recovery codes; they are shown once', user)
-    .option('--replace', 'end what the user has now: secret, devices, recovery codes')
-    .option('--json', 'as JSON')
-    .action(ends(userEnroll))
-  command('list', 'all users', user)
-    .addOption(new Option('--state <state>', 'only these').choices(['none', 'pending', 'enrolled', 'frozen']))
-    .option('--csv', 'as CSV')
-    .option('--json', 'as JSON')
-    .action(ends(userList))
-  command('show <user>', 'state, devices and last logins of one user', user)
-    .option('--json', 'as JSON')
-    .action(ends(userShow))
-  command('remove <user>', 'remove every trace of a user outside the audit', user).action(ends(userRemove))
+  auditCommands(command, ends, root)
+  peopleCommands(root, command, ends)
+  appPasswordCommands(command, ends, root)
+  lockCommands(root, command, ends)
   return root
+}
+
+function appPasswordCommands(command: MakeCommand, ends: Ends, root: Command): void {
+  const group = root.command('app-password').description('passwords for programs that cannot ask for a code')
+  command('add <user>', 'make one; it is shown once. Asks for the mailbox password', group)
+    .requiredOption('--name <name>', 'what it is for, such as scanner')
+    .requiredOption('--networks <list>', 'networks it works from, with commas; learn: that of its first use; any')
+    .option('--expires <time>', 'how long it works, such as 180d; for good without it')
+    .option('--pending', 'without the mailbox password: it works after the next login with a code')
+    .option('--json', 'as JSON')
+    .action(ends(appPasswordAdd))
+  command('list <user>', 'the app passwords of a user', group).option('--json', 'as JSON').action(ends(appPasswordList))
+  command('revoke <user> <name>', 'end one', group).action(ends(appPasswordRevoke))
 }
 
 function gateCommands(command: MakeCommand, ends: Ends): void {
@@ -93,6 +100,27 @@ function gateCommands(command: MakeCommand, ends: Ends): void {
     .requiredOption('--reason <text>', 'why, for the audit')
     .option('--json', 'as JSON')
     .action(ends(allow))
+}
+
+function lockCommands(root: Command, command: MakeCommand, ends: Ends): void {
+  const lock = root.command('lock').description('what guessing has locked')
+  command('list', 'the locks that stand', lock).option('--json', 'as JSON').action(ends(lockList))
+  command('clear <user-or-network>', 'end its locks and forget its failed logins', lock)
+    .option('--json', 'as JSON')
+    .action(ends(lockClear))
+}
+
+function auditCommands(command: MakeCommand, ends: Ends, root: Command): void {
+  const audit = root.command('audit').description('reading, proving and summing up the audit')
+  readingCommands(audit, command, ends)
+  command('verify [files...]', 'prove that the streams are as Postern wrote them; exit 1 names the first break', audit)
+    .option('--path <dir>', "a copy of the audit folder, instead of this server's")
+    .option('--anchors <file>', 'what `audit key` printed, noted elsewhere')
+    .option('--json', 'as JSON')
+    .action(ends(auditVerify))
+  command('key', 'print the anchor of the seals and where the streams stand, to be noted elsewhere', audit).action(
+    ends(auditKey),
+  )
 }
 
 function policyFile(): Option {

@@ -8,8 +8,9 @@
  * it ends this connection, and lets nobody in.
  */
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { arrive, LAST_WORDS, sayDenied, withinHandshake, type Peer } from './arrival.ts'
+import { arrive, LAST_WORDS, sayDenied, withinHandshake, type Arrival, type Peer } from './arrival.ts'
 import type { Ending, SessionCounts } from './audit/events.ts'
 import type { Clock } from './base/clock.ts'
 import { parseAddress, type Address } from './base/ip.ts'
@@ -19,7 +20,8 @@ import { reveal } from './base/secret.ts'
 import type { Budget, Handle } from './front/budget.ts'
 import type { DenialReport } from './front/denial-report.ts'
 import type { Held } from './front/held.ts'
-import type { Secured, Terminator } from './front/tls.ts'
+import { mailReport, type MailReport } from './front/mail-report.ts'
+import type { Ask, Terminator } from './front/tls.ts'
 import type { ToKeeper } from './front/to-keeper.ts'
 import { earlyVerdict } from './gate/gate.ts'
 import type {
@@ -32,8 +34,9 @@ import type {
 } from './keeper/messages.ts'
 import type { LoginVerdict } from './login/machine.ts'
 import { runLogin, type Attempt } from './login/run.ts'
+import { inCommon } from './pop3/capabilities.ts'
 import { TROUBLE } from './pop3/reply.ts'
-import { loginBackend, type BackendLogin, type Proven } from './relay/backend.ts'
+import { loginBackend, type BackendLogin, type LoginRequest, type Proven } from './relay/backend.ts'
 import { outcomeOf } from './relay/failure.ts'
 import type { Client } from './relay/introduction.ts'
 import { relay, type Progress } from './relay/pump.ts'
@@ -53,16 +56,18 @@ export type House = {
   anyBackend(): BackendPlan[]
   isLeaving(): boolean
   relayed(progress: Progress): void
+  noisy: LoginRequest['noisy']
   log(level: Level, text: string): void
 }
+
+/** Who has a place, and whether the listener asks for a certificate. */
+type Guest = Client & { ask: Ask }
 
 /** How a connection ended. Counts only where a login was proven. */
 type End = { reason: Ending; counts?: SessionCounts }
 
-/** A session whose client left between the proof and the first command. */
-const NOTHING_DONE = {
-  counts: { bytesToClient: 0, bytesFromClient: 0, retrieved: 0, deleted: 0, marked: 0, durationMs: 0 },
-}
+/** Of a session whose client left between the proof and the first command. */
+const NOTHING = { bytesToClient: 0, bytesFromClient: 0, retrieved: 0, deleted: 0, marked: 0, durationMs: 0 }
 
 /** Takes an accepted socket through all stations. Never rejects. */
 export async function session(socket: Socket, listener: ListenerPlan, house: House): Promise<void> {
@@ -86,13 +91,14 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
     const arrival = await arrive(socket, { address: end, port }, listener, house, stop.signal)
     if (arrival === null) return
     const { address, peer, source, destination } = arrival
-    if (await isTurnedAway(socket, address, peer, house, stop.signal)) return
+    if (await isTurnedAway(socket, listener, arrival, house, stop.signal)) return
     const place = await placeFor(address, peer, house)
-    if (place.say === 'denied' && place.mayHear) await sayDenied(socket, house, stop.signal)
+    if (place.say === 'denied' && place.mayHear) await sayDenied(socket, listener, house, stop.signal)
     if (place.say !== 'admitted') return
     house.connections.named(place.session, handle)
-    const client = { session: place.session, source, destination }
-    const ended = await converse(socket, client, house, handle, stop.signal).catch((bug: unknown): End => {
+    const ask = listener.clientCertificates ? 'certificate' : 'no-certificate'
+    const client: Guest = { session: place.session, source, destination, ask }
+    const ended = await converse(socket, listener, client, house, handle, stop.signal).catch((bug: unknown): End => {
       house.log('error', `session ${place.session}: ${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}`)
       return { reason: 'internal-error' }
     })
@@ -112,8 +118,8 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
  */
 async function isTurnedAway(
   socket: Socket,
-  address: Address,
-  peer: Peer,
+  listener: ListenerPlan,
+  { address, peer }: Arrival,
   house: House,
   stop: AbortSignal,
 ): Promise<boolean> {
@@ -122,7 +128,7 @@ async function isTurnedAway(
   for (const by of would) house.denials.note(address, { ...peer, by, would: true })
   if (verdict.say === 'pass' || verdict.say === 'admit') return false
   house.denials.note(address, { ...peer, by: verdict.by, would: false })
-  await sayDenied(socket, house, stop, verdict.say === 'unsure' ? 'unsure' : 'denied')
+  await sayDenied(socket, listener, house, stop, verdict.say === 'unsure' ? 'unsure' : 'denied')
   return true
 }
 
@@ -138,26 +144,48 @@ async function placeFor(address: Address, peer: Peer, house: House): Promise<Adm
   return place
 }
 
-/** From the first byte of TLS to the last byte of mail. */
-async function converse(socket: Socket, client: Client, house: House, handle: Handle, stop: AbortSignal): Promise<End> {
-  const id = client.session
-  const secured = await house.tls().secure(socket, withinHandshake(stop))
+/** TLS on the connection, right away or behind STLS. Gives null when it failed; the keeper has heard of it then. */
+async function secure(
+  socket: Socket,
+  { session, ask }: Guest,
+  house: House,
+  stop: AbortSignal,
+  late: AbortSignal[] = [],
+): Promise<Socket | null> {
+  const secured = await house.tls().secure(socket, AbortSignal.any([withinHandshake(stop), ...late]), ask)
   if (secured.at === 'failed') {
     // A handshake that we ended ourselves has not failed.
-    if (stop.aborted) return { reason: stop.reason as Ending }
-    house.keeper.tell({ kind: 'tls-failed', session: id, reason: secured.reason })
-    return { reason: 'client-closed' }
+    if (!stop.aborted) house.keeper.tell({ kind: 'tls-failed', session, reason: secured.reason })
+    socket.destroy()
+    return null
   }
   secured.socket.on('error', () => undefined)
-  const { facts: tls, client: fingerprint, handshakeMs } = secured
-  house.keeper.tell({ kind: 'secured', session: id, tls, client: fingerprint, handshakeMs })
+  const { facts: tls, client, handshakeMs } = secured
+  house.keeper.tell({ kind: 'secured', session, tls, client, handshakeMs })
+  return secured.socket
+}
+
+/** From the first byte of TLS, or of what comes before STLS, to the last byte of mail. */
+async function converse(
+  socket: Socket,
+  listener: ListenerPlan,
+  client: Guest,
+  house: House,
+  handle: Handle,
+  stop: AbortSignal,
+): Promise<End> {
+  const id = client.session
+  const bare = listener.tls === 'stls'
+  const first = bare ? socket : await secure(socket, client, house, stop)
+  if (first === null) return { reason: stop.aborted ? (stop.reason as Ending) : 'client-closed' }
 
   const proven: { server: Proven | null; backend: BackendPlan | null } = { server: null, backend: null }
   const { limits } = house.snapshot()
-  const login = await runLogin(secured.socket, {
-    server: offered(house.anyBackend()),
+  const login = await runLogin(first, {
+    server: inCommon(house.anyBackend().map(({ capabilities }) => capabilities)),
     deadlineMs: limits.loginTimeMs,
     stop,
+    startTls: bare ? (late) => secure(socket, client, house, stop, [late]) : null,
     violation: (reason) => {
       house.keeper.tell({ kind: 'violation', session: id, reason })
     },
@@ -169,27 +197,29 @@ async function converse(socket: Socket, client: Client, house: House, handle: Ha
   })
   if (login.at === 'over') {
     proven.server?.socket.destroy()
-    await part(secured.socket, LAST_WORDS)
-    return {
-      reason: login.reason === 'violation' ? 'too-many-failures' : login.reason,
-      ...(proven.server && NOTHING_DONE),
-    }
+    await part(login.client, LAST_WORDS)
+    const reason = login.reason === 'violation' ? 'too-many-failures' : login.reason
+    return { reason, ...(proven.server && { counts: NOTHING }) }
   }
   if (proven.server === null) throw new Error('a relay without a proven login')
   handle.loggedIn = true
-  return carry(secured, login.rest, proven.server, proven.backend, house, stop)
+  const mail = house.snapshot().messages ? mailReport(id, house.keeper.tell) : null
+  const end = await carry(login.client, login.rest, proven.server, proven.backend, house, stop, mail)
+  mail?.flush()
+  return end
 }
 
 /** The relay, until one side ends. */
 function carry(
-  secured: Secured,
+  client: Duplex,
   rest: Buffer,
   server: Proven,
   backend: BackendPlan | null,
   house: House,
   stop: AbortSignal,
+  mail: MailReport | null,
 ): Promise<End> {
-  return relay(secured.socket, server.socket, {
+  return relay(client, server.socket, {
     fromClient: rest,
     fromServer: server.leftover,
     pipelining: backend?.capabilities?.some((line) => line.toUpperCase() === 'PIPELINING') === true,
@@ -198,6 +228,7 @@ function carry(
     progress: (delta) => {
       house.relayed(delta)
     },
+    mail: mail ?? undefined,
   })
 }
 
@@ -216,7 +247,7 @@ async function judge(attempt: Attempt, client: Client, house: House, gone: Abort
     const user = attempt.user
     const answer = await house.keeper.authenticate({ session: id, user, secret: reveal(attempt.password) })
     if (answer.say === 'refuse') return await refuseAfter(answer.holdMs, gone)
-    if (answer.say === 'trouble') return TROUBLED
+    if (answer.say === 'trouble') return await troubleAfter(answer.holdMs ?? 0, gone)
     if (answer.say === 'deny') return turnedDown({ say: 'deny' })
     return await prove(answer, client, house, gone)
   } catch (error) {
@@ -241,7 +272,7 @@ async function prove(
     return TROUBLED
   }
   const [username, password] = [Buffer.from(answer.username), Buffer.from(answer.password)]
-  const login = await loginBackend({ plan, username, password, client, signal: gone })
+  const login = await loginBackend({ plan, username, password, client, signal: gone, noisy: house.noisy })
   // Nobody was refused and nobody is there to be let in: the end of the connection gives back what it held.
   const isMoot = gone.aborted && (login.at === 'proven' || login.at === 'unavailable')
   const settled = isMoot ? GONE : await settleOrLetGo({ session, token, outcome: outcomeOf(login) }, login, house)
@@ -253,6 +284,7 @@ async function prove(
     return TROUBLED
   }
   if (settled.say === 'refuse') return await refuseAfter(settled.holdMs, gone)
+  if (settled.say === 'trouble' && settled.holdMs !== undefined) return await troubleAfter(settled.holdMs, gone)
   return login.at === 'refuted' ? TROUBLED : turnedDown({ say: 'trouble', line: login.words })
 }
 
@@ -278,10 +310,7 @@ async function refuseAfter(holdMs: number, gone: AbortSignal): Promise<Judged> {
   return turnedDown({ say: 'refuse' })
 }
 
-/** CAPA before login: with one backend its list; with several what all of them can, as the domain is not known yet. */
-function offered(plans: BackendPlan[]): readonly string[] | null {
-  const known = plans.map((plan) => plan.capabilities)
-  const [first, ...others] = known
-  if (first === undefined || first === null) return null
-  return first.filter((line) => others.every((lines) => lines === null || lines.includes(line)))
+async function troubleAfter(holdMs: number, gone: AbortSignal): Promise<Judged> {
+  if (holdMs > 0) await delay(holdMs, undefined, { signal: gone }).catch(() => undefined)
+  return TROUBLED
 }

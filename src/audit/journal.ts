@@ -4,13 +4,17 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { within } from '../base/deadline.ts'
-import { AUDIT_ACCESS_QUEUE_MAX, AUDIT_QUEUE_MAX, AUDIT_SYNC_DEADLINE_MS, AUDIT_TICK_MS } from '../base/limits.ts'
+import { AUDIT_SYNC_DEADLINE_MS, AUDIT_TICK_MS } from '../base/audit-limits.ts'
 import type { Log } from '../base/log.ts'
 import { STREAMS, type AuditEvent, type Stream } from './events.ts'
-import { bodyOf } from './line.ts'
+import type { Limits } from './give-way.ts'
+import { createIntake, type Intake } from './intake.ts'
+import { heardBy, openAll, type Desk, type Writers } from './open-writers.ts'
+import { openSealer, type Sealer, type SealStorage } from './sealer.ts'
 import { makeFolder, openStream, type OpenStream } from './stream-file.ts'
-import { createTally } from './tally.ts'
-import { createWriter, type After, type Failure, type Writer } from './writer.ts'
+import { sweepParts } from './tidy.ts'
+import { createUpkeep, type Heads, type KeepHeads, type Upkeep } from './upkeep.ts'
+import { createWriter, type After, type Writer } from './writer.ts'
 
 /** `failing`: what was written last is not on disk; logins are refused until it is. `since` is ms since 1970. */
 export type JournalState = { at: 'writing' } | { at: 'failing'; reason: string; since: number }
@@ -27,14 +31,37 @@ export type Journal = {
   state(): JournalState
   /** Age of the oldest line that is not on disk, in seconds; 0 when all are. */
   lagSeconds(): number
+  /** The root of the sealing keys; null where nothing is sealed. */
+  anchor(): Buffer | null
+  /** Where each stream stands on disk. */
+  heads(): Heads
+  /** What was not as Postern left it, at the start or since. */
+  findings(): readonly string[]
+  /** Takes up new limits for the files. */
+  use(limits: Limits): void
   /** Writes the sums that stand, waits for the disk, closes the files. Rejects when lines were left over. */
   close(): Promise<void>
 }
+
+/**
+ * Told of lines that are on disk: their exact bytes, each with its LF, in the order of their stream, each once. A crash can fall between
+ * disk and this, so whoever must miss nothing remembers the last `chain.seq` it took and reads on from the files at start
+ * (`streamFiles`). It must return at once; what it throws is logged and changes nothing.
+ */
+export type Written = (stream: Stream, lines: readonly Buffer[]) => void
 
 export type JournalOptions = {
   folder: string
   clock: Clock
   log: Pick<Log, 'error' | 'info'>
+  /** Told of every line that gets to disk, the first one after the start included. */
+  written?: Written
+  /** When files are rotated and give way; never, when left out. */
+  limits?: Limits
+  /** Where the sealing keys rest; nothing is sealed when left out. */
+  sealing?: SealStorage
+  /** Where the streams stood when that was last noted apart from them, and how that is noted. */
+  heads?: { known: Heads; keep: KeepHeads }
   /** For tests: files that fail, and time that does not pass by itself. */
   open?: OpenStream
   after?: After
@@ -54,87 +81,65 @@ const timer: After = (ms, run) => {
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   const { folder, clock, log, open = openStream, after = timer } = options
   await makeFolder(folder)
-  const changed = (name: string, failure: Failure | null) => {
-    if (failure === null) log.info({ file: name }, 'audit: writing again')
-    else log.error({ file: name, error: failure.reason }, 'audit: cannot write; logins are refused until it can')
+  await sweepParts(folder)
+  const sealer = options.sealing === undefined ? null : await openSealer(options.sealing, log)
+  const desk: Desk = { heard: null }
+  const { writers, repaired, found } = await openAll(folder, options.heads?.known ?? {}, open, (opened, stream) =>
+    createWriter(opened, clock, after, heardBy(desk, stream, options.written, log)),
+  )
+  const journal = journalOver(writers, sealer, options, after, desk)
+  if (sealer?.made === true) {
+    const anchor = sealer.anchor.toString('base64url')
+    log.info({ anchor }, 'audit: new sealing keys were made; note the anchor elsewhere: postern audit key')
+    journal.write({ stream: 'admin', action: 'audit-key-made', anchor })
   }
-  const { writers, repaired } = await openAll(folder, open, (opened) => createWriter(opened, clock, after, changed))
-  const journal = journalOver(writers, options, after)
   for (const { file, bytes } of repaired) {
     log.error({ file, bytes }, 'audit: a half line at the end was cut off')
     journal.write({ stream: 'admin', action: 'audit-repaired', file, bytes })
   }
+  for (const one of found) desk.heard?.tampered(one)
   return journal
 }
 
-type Writers = Record<Stream, Writer>
-type Repaired = { file: string; bytes: number }
-
-async function openAll(
-  folder: string,
-  open: OpenStream,
-  writerOf: (opened: Awaited<ReturnType<OpenStream>>) => Writer,
-): Promise<{ writers: Writers; repaired: Repaired[] }> {
-  const opened: [Stream, Writer][] = []
-  const repaired: Repaired[] = []
-  try {
-    for (const stream of STREAMS) {
-      const one = await open(folder, stream)
-      opened.push([stream, writerOf(one)])
-      if (one.cut > 0) repaired.push({ file: one.name, bytes: one.cut })
-    }
-  } catch (error) {
-    await Promise.allSettled(opened.map(([, writer]) => writer.close()))
-    throw error
-  }
-  return { writers: Object.fromEntries(opened) as Writers, repaired }
-}
-
-function journalOver(writers: Writers, { clock }: JournalOptions, after: After): Journal {
+function journalOver(
+  writers: Writers,
+  sealer: Sealer | null,
+  options: JournalOptions,
+  after: After,
+  desk: Desk,
+): Journal {
+  const { clock, log } = options
   const all = STREAMS.map((stream) => writers[stream])
-  const tally = createTally()
-  const lost: Record<Stream, number> = { access: 0, auth: 0, session: 0, admin: 0 }
-  let closed = false
-
-  const put = (event: AuditEvent) => {
-    if (closed || isFull(event.stream, writers)) lost[event.stream]++
-    else writers[event.stream].push(bodyOf(event, clock.now()))
-  }
-
-  const sums = (events: ReturnType<typeof tally.flush>) => {
-    for (const event of events) put({ stream: 'access', ...event })
-  }
-
-  /** The gap goes on record once the stream that lost lines works again; this line itself finds room whatever waits. */
-  const tellLost = () => {
-    if (writers.admin.failure() !== null) return
-    for (const stream of STREAMS) {
-      const lines = lost[stream]
-      if (lines === 0 || writers[stream].failure() !== null || isFull(stream, writers)) continue
-      lost[stream] = 0
-      const told: AuditEvent = { stream: 'admin', action: 'audit-dropped', file: writers[stream].name, lines }
-      writers.admin.push(bodyOf(told, clock.now()))
-    }
-  }
+  const findings: string[] = []
+  const intake = createIntake(writers, clock, () => {
+    upkeep.traffic()
+  })
+  const upkeep = upkeepOf(writers, sealer, options, intake)
 
   const tick = () => {
-    sums(tally.due(clock.monotonic()))
     for (const writer of all) writer.expire(clock.monotonic() - AUDIT_SYNC_DEADLINE_MS)
-    tellLost()
+    intake.tick()
+    upkeep.tick()
     callOff = after(AUDIT_TICK_MS, tick)
   }
   let callOff = after(AUDIT_TICK_MS, tick)
 
+  desk.heard = {
+    tampered(found) {
+      findings.push(`${found.file}: ${found.kind}: ${found.reason}`)
+      log.error(found, 'audit: somebody else has changed it')
+      intake.put({ stream: 'admin', action: 'audit-tampered', ...found })
+    },
+    fileBegan: upkeep.fileBegan,
+    rotated: upkeep.rotated,
+  }
+
   const lagMs = () => Math.max(0, ...all.map((writer) => clock.monotonic() - (writer.oldest() ?? Infinity)))
-  const lostOurs = () => lost.auth + lost.session + lost.admin
 
   return {
-    write(event) {
-      if (event.stream !== 'access') put(event)
-      else sums(tally.take(event, clock.monotonic()))
-    },
+    write: intake.take,
     async durable() {
-      if (lostOurs() > 0) throw new Error('audit: lines were lost, the queue is full')
+      if (intake.lostOurs() > 0) throw new Error('audit: lines were lost, the queue is full')
       await Promise.all(all.map((writer) => writer.synced()))
     },
     state() {
@@ -142,34 +147,49 @@ function journalOver(writers: Writers, { clock }: JournalOptions, after: After):
       if (failure !== undefined) return { at: 'failing', ...failure }
       const since = clock.now() - lagMs()
       if (lagMs() > AUDIT_SYNC_DEADLINE_MS) return { at: 'failing', reason: 'the disk does not answer', since }
-      if (lostOurs() > 0) return { at: 'failing', reason: 'lines were lost, the queue is full', since }
+      if (intake.lostOurs() > 0) return { at: 'failing', reason: 'lines were lost, the queue is full', since }
       return { at: 'writing' }
     },
     lagSeconds: () => lagMs() / 1000,
+    anchor: () => sealer?.anchor ?? null,
+    heads: () => Object.fromEntries(STREAMS.map((stream) => [stream, writers[stream].onDisk().head])),
+    findings: () => findings,
+    use: upkeep.use,
     async close() {
       callOff()
-      sums(tally.flush())
-      tellLost()
-      closed = true
-      await closeAll(all)
+      intake.close()
+      upkeep.lastSeal()
+      await closeAll(all, upkeep)
     },
   }
 }
 
-/** Access gives way first: strangers fill a part of the queue only. */
-function isFull(stream: Stream, writers: Writers): boolean {
-  if (stream === 'access') return writers.access.waiting() > AUDIT_ACCESS_QUEUE_MAX
-  return STREAMS.reduce((sum, one) => sum + writers[one].waiting(), 0) > AUDIT_QUEUE_MAX
+function upkeepOf(writers: Writers, sealer: Sealer | null, options: JournalOptions, intake: Intake): Upkeep {
+  const { folder, clock, log } = options
+  return createUpkeep({
+    folder,
+    clock,
+    log,
+    writers,
+    sealer,
+    limits: options.limits ?? null,
+    keepHeads: options.heads?.keep ?? null,
+    async tell(event) {
+      if (!intake.put(event)) throw new Error('the line that says so finds no room')
+      await writers.admin.synced()
+    },
+  })
 }
 
-async function closeAll(writers: Writer[]): Promise<void> {
+async function closeAll(writers: Writer[], upkeep: Upkeep): Promise<void> {
   const bounded = (what: string, waits: Promise<void>[]) =>
     within(AUDIT_SYNC_DEADLINE_MS, what, Promise.allSettled(waits)).catch(() => undefined)
   await bounded(
     'audit: last lines',
     writers.map((writer) => writer.synced()),
   )
-  const lines = writers.reduce((sum, writer) => sum + writer.lines(), 0)
+  await bounded('audit: last seal', [upkeep.close()])
+  const lines = writers.reduce((sum, writer) => sum + writer.count().pushed - writer.count().done, 0)
   await bounded(
     'audit: closing',
     writers.map((writer) => writer.close()),

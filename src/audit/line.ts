@@ -1,36 +1,20 @@
-/**
- * The shape of an audit line: one JSON text of the Elastic Common Schema, and the chain that binds it to the line before.
- *
- * The chain, exactly. `chain` is always the last key of a line and `hash` always its last member. To check a stream, keep
- * `prev` (64 zeros) and `seq` (0), and for each line, without its LF:
- *   1. it ends in `,"hash":"` + 64 hex digits + `"}}`; call the digits `hash`
- *   2. `text` is the line with that ending replaced by `}}` (the same JSON with the member left out)
- *   3. SHA-256 over `prev` + LF + `text` in UTF-8, as lower case hex, equals `hash`
- *   4. `chain.prev` equals `prev`, `chain.seq` equals `seq` + 1
- *   5. `prev` becomes `hash`, `seq` grows by one
- * Nothing has to be parsed to prove the hash, so no two JSON libraries can disagree about it.
- */
-import { createHash, hash as digest } from 'node:crypto'
+/** The shape of an audit line: one JSON text of the Elastic Common Schema. `chain.ts` says what binds it to the line before. */
 import { clean } from '../base/clean.ts'
-import { AUDIT_LIST_MAX, CLEAN_USER_MAX } from '../base/limits.ts'
+import { AUDIT_LIST_MAX } from '../base/audit-limits.ts'
+import { CLEAN_USER_MAX } from '../base/limits.ts'
 import { never } from '../base/never.ts'
-import type { AuditEvent, ConnectionFacts, RuleAt, SessionCounts, Stream, TlsFacts } from './events.ts'
-
-/** Where a stream stands: the number and the hash of its last line. */
-export type Head = { seq: number; prev: string }
-
-/** Before the first line. */
-export const GENESIS: Head = { seq: 0, prev: '0'.repeat(64) }
+import { appPasswordDetail, type AppPasswordEvent } from './app-password-detail.ts'
+import { numbered, trailOf, type Trail } from './detail.ts'
+import { guessingOf, type GuessingEvent } from './guessing.ts'
+import { type Fields, tlsOf } from './tls-fields.ts'
+import type { AuditEvent, ConnectionFacts, RuleAt, SealedEvent, SessionCounts } from './events.ts'
 
 const ECS_VERSION = '8.17.0'
-
-type Json = string | number | boolean | null | undefined | Json[] | { [name: string]: Json }
-type Fields = { [name: string]: Json }
 
 type Kind = { category: string; type: string[]; outcome?: 'success' | 'failure' }
 
 /** The ECS sorting of each action. A denial is a success of ours: that is how ECS has a firewall say it. */
-const KINDS: Record<AuditEvent['action'], Kind> = {
+const KINDS: Record<(AuditEvent | SealedEvent)['action'], Kind> = {
   'connection-denied': { category: 'network', type: ['connection', 'denied'], outcome: 'success' },
   'connection-would-deny': { category: 'network', type: ['connection', 'allowed'], outcome: 'success' },
   'connection-closed': { category: 'network', type: ['connection', 'end'] },
@@ -40,8 +24,18 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'login-failed': { category: 'authentication', type: ['start'], outcome: 'failure' },
   'device-trusted': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
   'device-revoked': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'app-password-stale': { category: 'iam', type: ['user', 'info'] },
+  'password-exposed': { category: 'authentication', type: ['info'] },
+  'user-frozen': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'user-unfrozen': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'user-locked': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'network-locked': { category: 'network', type: ['connection', 'denied'], outcome: 'success' },
+  spraying: { category: 'intrusion_detection', type: ['info'] },
+  'guessing-spread': { category: 'intrusion_detection', type: ['info'] },
+  'lock-cleared': { category: 'configuration', type: ['change'], outcome: 'success' },
   'session-opened': { category: 'session', type: ['start'], outcome: 'success' },
   'session-closed': { category: 'session', type: ['end'] },
+  'session-killed': { category: 'session', type: ['info'], outcome: 'success' },
   'server-started': { category: 'process', type: ['start'], outcome: 'success' },
   'server-stopped': { category: 'process', type: ['end'] },
   'front-lost': { category: 'process', type: ['end'], outcome: 'failure' },
@@ -51,13 +45,26 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
   'feed-updated': { category: 'configuration', type: ['change'], outcome: 'success' },
   'feed-failed': { category: 'configuration', type: ['change'], outcome: 'failure' },
   'user-enrolled': { category: 'iam', type: ['user', 'creation'], outcome: 'success' },
+  'user-travel': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
   'user-removed': { category: 'iam', type: ['user', 'deletion'], outcome: 'success' },
+  'app-password-added': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'app-password-revoked': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
+  'temp-code-made': { category: 'iam', type: ['user', 'change'], outcome: 'success' },
   'certificate-loaded': { category: 'configuration', type: ['change'], outcome: 'success' },
   'certificate-expiring': { category: 'configuration', type: ['info'] },
   'certificate-rejected': { category: 'configuration', type: ['change'], outcome: 'failure' },
   'backend-up': { category: 'network', type: ['info'], outcome: 'success' },
   'backend-down': { category: 'network', type: ['info'], outcome: 'failure' },
+  'message-retrieved': { category: 'email', type: ['info'], outcome: 'success' },
+  'message-deleted': { category: 'email', type: ['deletion'], outcome: 'success' },
+  'forward-failed': { category: 'network', type: ['info'], outcome: 'failure' },
+  'forward-recovered': { category: 'network', type: ['info'], outcome: 'success' },
+  'forward-lost': { category: 'network', type: ['info'], outcome: 'failure' },
   'audit-repaired': { category: 'file', type: ['change'], outcome: 'success' },
+  'audit-sealed': { category: 'file', type: ['info'], outcome: 'success' },
+  'audit-tampered': { category: 'file', type: ['change'], outcome: 'failure' },
+  'audit-removed': { category: 'file', type: ['deletion'], outcome: 'success' },
+  'audit-key-made': { category: 'configuration', type: ['creation'], outcome: 'success' },
   'audit-dropped': { category: 'file', type: ['change'], outcome: 'failure' },
 }
 
@@ -65,7 +72,7 @@ const KINDS: Record<AuditEvent['action'], Kind> = {
  * Gives the JSON text of an event at `at` (milliseconds since 1970) without its chain. Every text of outside origin is cleaned
  * and cut here, so that it does not matter who wrote it into the event.
  */
-export function bodyOf(event: AuditEvent, at: number): string {
+export function bodyOf(event: AuditEvent | SealedEvent, at: number): string {
   const { category, type, outcome } = KINDS[event.action]
   return JSON.stringify({
     '@timestamp': new Date(at).toISOString(),
@@ -85,45 +92,14 @@ export function bodyOf(event: AuditEvent, at: number): string {
     user: 'user' in event ? { name: clean(event.user, CLEAN_USER_MAX) } : undefined,
     rule: 'by' in event ? { name: clean(event.by.rule) } : undefined,
     postern: {
-      ...('connection' in event ? { listener: clean(event.connection.listener) } : {}),
+      ...('connection' in event ? placeTaken(event.connection) : {}),
       ...('by' in event ? { rule: placeOf(event.by) } : {}),
       ...detailOf(event),
     },
   })
 }
 
-/** Needs a body of {@link bodyOf} and where the stream stands. Gives the whole line with its LF, and where the stream stands then. */
-export function chain(body: string, head: Head): { line: string; head: Head } {
-  const seq = head.seq + 1
-  const open = `${body.slice(0, -1)},"chain":{"seq":${seq},"prev":"${head.prev}"`
-  const hash = digest('sha256', `${head.prev}\n${open}}}`, 'hex')
-  return { line: `${open},"hash":"${hash}"}}\n`, head: { seq, prev: hash } }
-}
-
-const SEAL = /,"chain":\{"seq":([1-9][0-9]{0,15}),"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\}$/
-const SEAL_MAX = 256
-const HASH_MEMBER = `,"hash":"${'0'.repeat(64)}"}}`.length
-
-export type Link = { seq: number; prev: string; hash: string }
-
-/**
- * Needs the bytes of a line without its LF. Gives its place in the chain when the line is one of ours and its own hash fits it,
- * or null. Whether it follows the line before is for the caller to see. Works on bytes: decoding would forgive broken UTF-8.
- */
-export function linkOf(line: Buffer): Link | null {
-  const [, seq, prev, hash] = SEAL.exec(line.subarray(-SEAL_MAX).toString('latin1')) ?? []
-  if (seq === undefined || prev === undefined || hash === undefined) return null
-  const open = line.subarray(0, line.length - HASH_MEMBER)
-  const found = createHash('sha256').update(`${prev}\n`).update(open).update('}}').digest('hex')
-  return found === hash ? { seq: Number(seq), prev, hash } : null
-}
-
-/** Tells whether a line is of that stream. Quotes inside a value are escaped, so no value can pose as this field. */
-export function isOf(line: Buffer, stream: Stream): boolean {
-  return line.includes(`"dataset":"postern.${stream}"`)
-}
-
-function traffic(event: AuditEvent): Fields {
+function traffic(event: AuditEvent | SealedEvent): Fields {
   if (!('connection' in event)) return {}
   const { ip, port, session, tls, country, asn }: ConnectionFacts = event.connection
   const counts = 'counts' in event && event.counts !== null ? event.counts : undefined
@@ -142,17 +118,10 @@ function traffic(event: AuditEvent): Fields {
   }
 }
 
-function tlsOf(tls: TlsFacts): Fields {
-  const [, version] = /^TLSv([0-9.]+)$/.exec(tls.version) ?? []
+function placeTaken({ listener, connected }: ConnectionFacts): Fields {
   return {
-    version: version ?? clean(tls.version),
-    version_protocol: 'tls',
-    cipher: clean(tls.cipher),
-    resumed: tls.resumed,
-    client: {
-      ja4: clean(tls.ja4),
-      server_name: tls.serverName === undefined ? undefined : clean(tls.serverName),
-    },
+    listener: clean(listener),
+    connected: connected === undefined ? undefined : new Date(connected).toISOString(),
   }
 }
 
@@ -161,7 +130,7 @@ function placeOf(by: RuleAt): Fields {
 }
 
 /** What ECS has no name for. Every event has its row, so that a new one cannot go to disk without its facts. */
-function detailOf(event: AuditEvent): Fields {
+function detailOf(event: AuditEvent | SealedEvent): Fields {
   switch (event.action) {
     case 'connection-denied':
     case 'connection-would-deny':
@@ -177,14 +146,49 @@ function detailOf(event: AuditEvent): Fields {
         factor: event.factor,
         backend: clean(event.backend),
         device: event.device === undefined ? undefined : clean(event.device),
+        app_password: event.appPassword === undefined ? undefined : { name: clean(event.appPassword) },
+        temporary: event.temporary,
       }
+    case 'login-failed':
+      return { skew_seconds: event.skewSeconds }
     case 'device-trusted':
     case 'device-revoked':
       return { device: clean(event.device) }
+    case 'app-password-added':
+    case 'app-password-revoked':
+    case 'app-password-stale':
+    case 'password-exposed':
+      return appPasswordDetail(event)
+    case 'user-frozen':
+    case 'user-unfrozen':
+      return {}
+    case 'temp-code-made':
+      return { until: clean(event.until) }
+    case 'user-locked':
+    case 'network-locked':
+    case 'spraying':
+    case 'guessing-spread':
+    case 'lock-cleared':
+      return guessingOf(event)
     case 'session-opened':
+    case 'session-killed':
       return { backend: clean(event.backend) }
+    case 'message-retrieved':
+    case 'message-deleted':
+      return { backend: clean(event.backend), messages: numbered(event) }
     case 'session-closed':
       return { backend: clean(event.backend), messages: event.counts === null ? undefined : messagesOf(event.counts) }
+    case 'audit-sealed':
+      return { seal: event.seal }
+    case 'audit-tampered':
+    case 'audit-removed':
+    case 'audit-key-made':
+    case 'audit-repaired':
+    case 'audit-dropped':
+    case 'forward-failed':
+    case 'forward-recovered':
+    case 'forward-lost':
+      return trailOf(event)
     default:
       return adminDetailOf(event)
   }
@@ -212,14 +216,26 @@ function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-fail
   return { name: clean(feed), entries, before: before ?? undefined, unread }
 }
 
-type Detailed = Extract<
-  AuditEvent,
-  { action: 'login-succeeded' | 'device-trusted' | 'device-revoked' | 'session-opened' | 'session-closed' }
->
+type Detailed =
+  | Trail
+  | GuessingEvent
+  | AppPasswordEvent
+  | Extract<
+      AuditEvent,
+      {
+        action:
+          | 'login-succeeded'
+          | 'login-failed'
+          | 'device-trusted'
+          | 'device-revoked'
+          | 'user-frozen'
+          | 'user-unfrozen'
+          | 'temp-code-made'
+      }
+    >
 
-function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' }>): Fields {
+function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' | 'session' }>): Fields {
   switch (event.action) {
-    case 'login-failed':
     case 'server-stopped':
     case 'user-removed':
       return {}
@@ -228,10 +244,7 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
     case 'front-lost':
       return { front: event.front }
     case 'policy-loaded':
-      return {
-        files: Object.entries(event.files).slice(0, AUDIT_LIST_MAX).map(hashOf),
-        ...restOf(Object.keys(event.files)),
-      }
+      return filesOf(event.files)
     case 'policy-rejected':
       return { faults: event.faults.slice(0, AUDIT_LIST_MAX).map((fault) => clean(fault)), ...restOf(event.faults) }
     case 'user-enrolled':
@@ -247,15 +260,23 @@ function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' 
     case 'backend-up':
     case 'backend-down':
       return { backend: clean(event.backend), address: clean(event.address) }
-    case 'audit-repaired':
-      return { file: clean(event.file), bytes: event.bytes }
-    case 'audit-dropped':
-      return { file: clean(event.file), lines: event.lines }
     case 'break-glass':
-      return { network: clean(event.network), until: event.until === null ? null : clean(event.until) }
+    case 'user-travel':
+      return openingOf(event)
     default:
       return never(event)
   }
+}
+
+/** What an operator opened for a while; without an end it was closed again. */
+function openingOf(event: Extract<AuditEvent, { action: 'break-glass' | 'user-travel' }>): Fields {
+  const what =
+    'network' in event ? { network: clean(event.network) } : { countries: event.countries.map((one) => clean(one)) }
+  return { ...what, until: event.until === null ? null : clean(event.until) }
+}
+
+function filesOf(files: Record<string, string>): Fields {
+  return { files: Object.entries(files).slice(0, AUDIT_LIST_MAX).map(hashOf), ...restOf(Object.keys(files)) }
 }
 
 function hashOf([name, hash]: [string, string]): Fields {

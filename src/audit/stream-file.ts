@@ -1,24 +1,42 @@
-/** One stream on disk: opened so that the chain goes on where it stood, appended to, cut back after a failed write. */
-import { createReadStream } from 'node:fs'
-import { mkdir, chmod, open, stat, type FileHandle } from 'node:fs/promises'
+/** One stream on disk: opened so that the chain goes on where it stood, appended to, cut back after a failed write, rotated. */
+import { mkdir, chmod, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AUDIT_LINE_MAX } from '../base/limits.ts'
-import type { Stream } from './events.ts'
-import { GENESIS, isOf, linkOf, type Head } from './line.ts'
+import { AUDIT_READ_CHUNK } from '../base/audit-limits.ts'
+import type { Head } from './chain.ts'
+import type { Stream, Tampering } from './events.ts'
+import { currentName, rotatedName } from './stream-files.ts'
+import { findEnd, firstOf } from './stream-end.ts'
 
-const LF = 0x0a
+/** What became of a file while it was written: it is there with all its lines, or what somebody did to it. */
+export type Fate = 'there' | Extract<Tampering, 'removed' | 'moved' | 'altered'>
+
+/** Of a file that is replaced: how many octets were good, how many came behind them just now, and the number of its first line. */
+export type Lost = { size: number; behind: number; first: number }
 
 /** What the writer needs of a file. Every call may fail and may be tried again. */
 export type StreamFile = {
   append(bytes: Uint8Array): Promise<void>
-  /** Gives when all that was appended is on the disk (fdatasync), in a file that can be found there. */
-  sync(): Promise<void>
+  /** Gives when all that was appended is on the disk (fdatasync), and whether the file can still be found there with `size` octets. */
+  sync(size: number): Promise<Fate>
   cutTo(size: number): Promise<void>
+  /** Names the file after its first line and begins a new one. */
+  rotate(first: number): Promise<void>
+  /** Begins a new file in place of one that met that fate, and puts what is left of the old one where `audit verify` finds it. */
+  replace(fate: Fate, old: Lost): Promise<void>
   close(): Promise<void>
 }
 
-/** `cut`: octets of a half line that stood at the end and are gone now. */
-export type Opened = { file: StreamFile; name: string; size: number; head: Head; cut: number }
+/** `first`: the number of the file's first line, or of the one that will be. `began`: when it was written, ms since 1970; null: empty. */
+export type Opened = {
+  file: StreamFile
+  name: string
+  size: number
+  head: Head
+  /** Octets of a half line that stood at the end and are gone now. */
+  cut: number
+  first: number
+  began: number | null
+}
 
 export type OpenStream = (folder: string, stream: Stream) => Promise<Opened>
 
@@ -34,91 +52,153 @@ export async function makeFolder(folder: string): Promise<void> {
  * going on would bless whoever changed it.
  */
 export const openStream: OpenStream = async (folder, stream) => {
-  const name = `${stream}.jsonl`
+  const name = currentName(stream)
   const path = join(folder, name)
-  const fresh = (await stat(path).catch(() => null)) === null
-  const handle = await open(path, 'a+', 0o640)
+  let handle = await openCurrent(folder, path)
   try {
-    if (fresh) await settleFresh(handle, folder)
     const { size } = await handle.stat()
-    const { whole, head } = await readTail(handle, path, stream, size)
+    const { whole, head } = await findEnd(handle, folder, stream, size)
     if (whole < size) {
       await handle.truncate(whole)
       await handle.datasync()
     }
-    return { file: streamFile(handle, name), name, size: whole, head, cut: size - whole }
+    const { first, began } =
+      whole === 0 ? { first: head.seq + 1, began: null } : await firstOf(handle, path, head, whole)
+    const file = streamFile(
+      folder,
+      stream,
+      () => handle,
+      (next) => (handle = next),
+    )
+    return { file, name, size: whole, head, cut: size - whole, first, began }
   } catch (error) {
     await handle.close()
     throw error
   }
 }
 
-/** The umask may be narrower than a shipper can read, and a new name must survive a power cut as well as the lines do. */
-async function settleFresh(handle: FileHandle, folder: string): Promise<void> {
-  await handle.chmod(0o640)
-  const parent = await open(folder, 'r')
-  await parent.sync().finally(() => parent.close())
+async function openCurrent(folder: string, path: string): Promise<FileHandle> {
+  const fresh = (await stat(path).catch(() => null)) === null
+  const handle = await open(path, 'a+', 0o640)
+  try {
+    if (fresh) {
+      // The umask may be narrower than a shipper can read, and a new name must survive a power cut as well as the lines do.
+      await handle.chmod(0o640)
+      await syncFolder(folder)
+    }
+    return handle
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
 }
 
-function streamFile(handle: FileHandle, name: string): StreamFile {
+/** Gives when the names in a folder are on the disk. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  await handle.sync().finally(() => handle.close())
+}
+
+function streamFile(
+  folder: string,
+  stream: Stream,
+  current: () => FileHandle,
+  change: (handle: FileHandle) => void,
+): StreamFile {
+  const path = join(folder, currentName(stream))
+  const begin = async () => {
+    const old = current()
+    change(await openCurrent(folder, path))
+    await old.close().catch(() => undefined)
+  }
   return {
     async append(bytes) {
       let done = 0
-      while (done < bytes.length) done += (await handle.write(bytes, done)).bytesWritten
+      while (done < bytes.length) done += (await current().write(bytes, done)).bytesWritten
     },
-    async sync() {
-      await handle.datasync()
-      // A file that was removed takes lines as before, and they are on no record.
-      const { nlink } = await handle.stat()
-      if (nlink === 0) throw new Error(`${name} was removed while in use; start Postern again to begin a new one`)
+    async sync(size) {
+      await current().datasync()
+      return fateOf(path, current(), size)
     },
-    cutTo: (size) => handle.truncate(size),
-    close: () => handle.close(),
+    cutTo: (size) => current().truncate(size),
+    async rotate(first) {
+      const name = await freeName(folder, stream, first)
+      await rename(path, name)
+      try {
+        await begin()
+      } catch (error) {
+        // No room for a new file: the writing goes on in the old one under its old name.
+        await rename(name, path)
+        throw error
+      }
+    },
+    async replace(fate, lost) {
+      await rescue(fate, current(), path, () => freeName(folder, stream, lost.first), lost)
+      // Whatever stands there by now is not ours; it is evidence.
+      if ((await stat(path).catch(() => null)) !== null)
+        await rename(path, await freeName(folder, stream, lost.first, 'foreign'))
+      await begin()
+    },
+    close: () => current().close(),
   }
 }
 
-async function readTail(
+async function fateOf(path: string, handle: FileHandle, size: number): Promise<Fate> {
+  const found = await stat(path).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  })
+  const ours = found === null || found.size !== size ? await handle.stat() : null
+  if (ours === null) return 'there'
+  if (ours.nlink === 0) return 'removed'
+  if (found?.ino !== ours.ino || found.dev !== ours.dev) return 'moved'
+  return 'altered'
+}
+
+/** What came last is taken off the old file: it is written again into the new one, and must not stand in both. */
+async function rescue(
+  fate: Fate,
   handle: FileHandle,
   path: string,
-  stream: Stream,
-  size: number,
-): Promise<{ whole: number; head: Head }> {
-  const start = Math.max(0, size - 2 * AUDIT_LINE_MAX)
-  const tail = await readAll(handle, start, size - start)
-  const end = tail.lastIndexOf(LF)
-  if (end < 0 && start === 0) return { whole: 0, head: GENESIS }
-  const before = end > 0 ? tail.lastIndexOf(LF, end - 1) : -1
-  if (end < 0 || (before < 0 && start > 0))
-    throw await fault(path, `holds no line within its last ${tail.length} octets`)
-  const line = tail.subarray(before + 1, end)
-  const link = linkOf(line)
-  if (link === null) throw await fault(path, 'is not as Postern wrote it')
-  if (!isOf(line, stream)) throw await fault(path, 'belongs to another stream')
-  return { whole: start + end + 1, head: { seq: link.seq, prev: link.hash } }
-}
-
-async function readAll(handle: FileHandle, start: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(length)
-  let done = 0
-  while (done < length) {
-    const { bytesRead } = await handle.read(bytes, done, length - done, start + done)
-    if (bytesRead === 0) break
-    done += bytesRead
+  name: () => Promise<string>,
+  lost: Lost,
+): Promise<void> {
+  if (fate === 'moved') await handle.truncate(lost.size)
+  // On a full disk this fails, and the writing goes on: the lines that are gone show in the chain.
+  else if (fate === 'removed') await writeAgain(handle, lost.size, await name()).catch(() => undefined)
+  else if (fate === 'altered') {
+    const { size } = await handle.stat()
+    await handle.truncate(Math.max(0, size - lost.behind))
+    await rename(path, await name())
   }
-  return bytes.subarray(0, done)
 }
 
-async function fault(path: string, what: string): Promise<Error> {
-  const line = Math.max(1, await countLines(path))
-  return new Error(
-    `${path}:${line}: the last line ${what}; keep the file as evidence, move it out of the folder, start again`,
-  )
-}
-
-async function countLines(path: string): Promise<number> {
-  let lines = 0
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-    for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, at + 1)) lines++
+/** A name that stands already is left alone: nothing of the audit is written over. */
+async function freeName(folder: string, stream: Stream, first: number, mark?: string): Promise<string> {
+  const wanted = `${rotatedName(stream, first)}${mark === undefined ? '' : `.${mark}`}`
+  for (let n = 0; ; n++) {
+    const path = join(folder, n === 0 ? wanted : `${wanted}.${n}`)
+    if ((await stat(path).catch(() => null)) === null) return path
   }
-  return lines
+}
+
+async function writeAgain(from: FileHandle, size: number, path: string): Promise<void> {
+  const part = `${path}.part`
+  const to = await open(part, 'w', 0o640)
+  try {
+    const chunk = Buffer.alloc(AUDIT_READ_CHUNK)
+    for (let at = 0; at < size;) {
+      const { bytesRead } = await from.read(chunk, 0, Math.min(chunk.length, size - at), at)
+      if (bytesRead === 0) break
+      await to.writeFile(chunk.subarray(0, bytesRead))
+      at += bytesRead
+    }
+    await to.datasync()
+  } catch (error) {
+    await rm(part, { force: true })
+    throw error
+  } finally {
+    await to.close()
+  }
+  await rename(part, path)
 }

@@ -4,7 +4,7 @@
  * that fills the disk or hides one line among millions. Pure: time comes in as an argument.
  */
 import { networkOf, parseAddress } from '../base/ip.ts'
-import { TALLY_KEYS_MAX, TALLY_LINES, TALLY_RULES_MAX, TALLY_WINDOW_MS } from '../base/limits.ts'
+import { TALLY_KEYS_MAX, TALLY_LINES, TALLY_RULES_MAX, TALLY_WINDOW_MS } from '../base/audit-limits.ts'
 import { never } from '../base/never.ts'
 import type { AccessEvent } from './events.ts'
 

@@ -46,6 +46,11 @@ export function contains(range: Range, one: Address): boolean {
   return range.family === one.family && compare(range.from, one.words) <= 0 && compare(one.words, range.to) <= 0
 }
 
+/** Tells whether two ranges have an address in common. */
+export function overlaps(one: Range, other: Range): boolean {
+  return one.family === other.family && compare(one.from, other.to) <= 0 && compare(other.from, one.to) <= 0
+}
+
 /** Tells whether an address is this machine's own loopback. */
 export function isLoopback(one: Address): boolean {
   return LOOPBACK.some((range) => contains(range, one))

@@ -32,8 +32,8 @@ export const PROBE_EVERY_MS = 15_000
 export const RELAYED_REPORT_MS = 2_000
 /** TLS ticket keys are replaced after this: a stolen one opens no more than so long. */
 export const TICKET_KEYS_MS = 43_200_000
-/** One request on the control socket. */
-export const CONTROL_REQUEST_MAX = 262_144
+/** One request on the control socket: 20,000 enrolments take 10 MiB. */
+export const CONTROL_REQUEST_MAX = 16_777_216
 /** A command waits so long for the running server. */
 export const CONTROL_DEADLINE_MS = 30_000
 /** Connections on the control socket at once. */
@@ -67,28 +67,6 @@ export const CLEAN_TEXT_MAX = 255
 export const CLEAN_USER_MAX = 254
 /** A line of the log may say more than a field: a stack trace, a list of faults. */
 export const LOG_TEXT_MAX = 4_096
-/** Faults named in one `policy-rejected` line, files in one `policy-loaded` line; the rest is counted. */
-export const AUDIT_LIST_MAX = 64
-/** The longest line that a stream may end with: at start the tail is read in one go. Ours stay far below. */
-export const AUDIT_LINE_MAX = 1_048_576
-/** What waits in memory for the disk, all streams together. */
-export const AUDIT_QUEUE_MAX = 67_108_864
-/** The part of it that access lines may fill: a flood of strangers leaves room for the rest. */
-export const AUDIT_ACCESS_QUEUE_MAX = 16_777_216
-/** Chained, written and synced in one go: about 10 ms of the loop. */
-export const AUDIT_BATCH_MAX = 1_048_576
-/** A line must be on disk within this, or the login that waits for it is refused. Less than the front's wait for `settle`. */
-export const AUDIT_SYNC_DEADLINE_MS = 10_000
-/** A writer that failed tries again after this, doubled up to the longest. */
-export const AUDIT_RETRY_MS = 100
-export const AUDIT_RETRY_LONGEST_MS = 5_000
-/** Lines of one rule and network written as they are in one minute; the rest is counted. */
-export const TALLY_LINES = 10
-export const TALLY_WINDOW_MS = 60_000
-/** Rules and networks told apart in one minute: 20,000 lines, 12 MiB, is the most that strangers can write in it. */
-export const TALLY_KEYS_MAX = 2_048
-/** Beyond these, rules alone are told apart, up to so many. */
-export const TALLY_RULES_MAX = 256
 /** Values of one metric label; the names come from policies, and a front that was taken over could invent more. */
 export const METRIC_VALUES_MAX = 512
 /** The admin listener answers scrapers and probes: few, small, quick. */
@@ -130,44 +108,6 @@ export const MASTER_KEY_FILE_MAX = 4_096
 export const STORE_BUSY_MS = 250
 /** Writes waiting for one commit. More means that the disk stands still: logins get [SYS/TEMP] then, memory does not grow. */
 export const STORE_QUEUE_MAX = 10_000
-/** A claimed code is kept so long: twice what the widest window keeps a code good for. */
-export const CLAIM_KEPT_MS = 600_000
-/** One that nobody has settled is kept so long: twice the longest login. */
-export const CLAIM_OPEN_KEPT_MS = 7_200_000
-/** Steps before and after the present one that a code may be of: five minutes. */
-export const TOTP_WINDOW_MAX = 10
-/** Passwords that may be tried with one code (a slip of the finger, from the same device); then the code is worthless. */
-export const BURNT_PER_CODE_MAX = 5
-/** Trusted strings a user; the one not used for longest gives way. */
-export const TRUSTED_PER_USER_MAX = 50
-/** Trusted strings a device: two computers behind one router that run one mail program look like one device. */
-export const TRUSTED_PER_DEVICE_MAX = 5
-/** Trust that has run out is known so long, so that a program that goes on polling is told from a guesser. */
-export const TRUST_KEPT_AFTER_END_MS = 2_592_000_000
-/** Logins a user that `user show` prints. */
-export const LOGINS_PER_USER = 5
-/** Networks a user was proven from: so many, so long. */
-export const NETWORKS_PER_USER_MAX = 100
-export const NETWORK_KEPT_MS = 2_592_000_000
-/** A second login with a string whose first use is not settled waits so long for it; with the place behind it less than the front waits. */
-export const CLAIM_WAIT_MS = 15_000
-/** Logins that wait for one code. A mail program opens two or three connections at once. */
-export const CLAIM_WAITERS_MAX = 20
-/** A login waits so long for one of a backend's `max_sessions` places, and so many may wait. */
-export const PLACE_WAIT_MS = 5_000
-export const PLACE_WAITERS_MAX = 100
-/** From the judgement to the old server's answer at most: the longest `login_time`, and less than an open claim is kept. */
-export const ATTEMPT_MAX_MS = 3_900_000
-/** A refusal is held back no longer than this: clients give up. */
-export const HOLD_MAX_MS = 10_000
-/** Refusals of a backend that its p99 is taken from. */
-export const REFUSALS_MEASURED = 200
-/** Refused passwords remembered in all (about 200 octets each); the oldest gives way. */
-export const REFUSED_REMEMBERED_MAX = 100_000
-/** An address of a user in octets (RFC 5321 section 4.5.3.1.3, less the angle brackets). */
-export const CANONICAL_NAME_MAX = 254
-/** How often the journal looks at its clock: for sums that are due, waits that took too long, losses to be told. */
-export const AUDIT_TICK_MS = 1_000
 
 /** Connecting to an old server, all its addresses together; each gets a fair share, so that a dead one leaves time for the next. */
 export const BACKEND_CONNECT_MS = 10_000
@@ -206,3 +146,13 @@ export const USERS_COUNT_MS = 10_000
  * server's mailbox lock as long.
  */
 export const CLIENT_ENDED_MS = 60_000
+
+// The way to the old servers, and clocks.
+/** The TLS handshake with an old server: some are slow machines. Within the time for all before the password. */
+export const BACKEND_TLS_MS = 15_000
+/** Sets of roots whose parsed form a front keeps; a reload may bring new ones, and a policy has at most 64 backends. */
+export const BACKEND_TRUST_KEPT_MAX = 64
+/** A health check waits so long for a second line of the greeting: nobody waits for it, so it can be sure. */
+export const BACKEND_CHECK_QUIET_MS = 1_000
+/** So many checks in a row must find one line of greeting alone before logins go by that, and before a server that sent more is used again. */
+export const BACKEND_QUIET_CHECKS = 3

@@ -1,5 +1,5 @@
 /** One form for every spelling of a user name, so that no spelling escapes its second factor. */
-import { CANONICAL_NAME_MAX } from './limits.ts'
+import { CANONICAL_NAME_MAX } from './login-limits.ts'
 
 /** Of `users` of login.yaml what a spelling may leave out or add. */
 export type NameRules = { default_domain: string | null; strip_prefix: readonly string[] }
@@ -9,7 +9,7 @@ const REFUSED = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u
 
 /**
  * Gives the plain form of a name: without prefix, with its domain, in lower case. Null for a name with signs that are
- * invisible or look like another one (they change under NFKC), with more than one `@`, an empty part, or over 254 octets.
+ * invisible or look like another one (they change under NFKC), with more than one `@`, an empty part (also between dots of the domain), or over 254 octets.
  */
 export function plainName(text: string, rules: NameRules): string | null {
   const lower = lowered(text)
@@ -21,7 +21,9 @@ export function plainName(text: string, rules: NameRules): string | null {
   const whole =
     name.includes('@') || rules.default_domain === null ? name : `${name}@${rules.default_domain.toLowerCase()}`
   const [local, domain, ...rest] = whole.split('@')
-  if (local === '' || domain === '' || rest.length > 0) return null
+  // `example.com.` is the same domain to DNS, and to some old servers.
+  const isHollow = local === '' || domain?.split('.').includes('') === true
+  if (isHollow || rest.length > 0) return null
   return Buffer.byteLength(whole) <= CANONICAL_NAME_MAX ? whole : null
 }
 

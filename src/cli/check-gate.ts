@@ -2,6 +2,7 @@
 import { join, relative } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { parseAddress, type Address } from '../base/ip.ts'
+import { NO_DATA } from '../gate/verdict.ts'
 import { earlyVerdict } from '../gate/gate.ts'
 import { askResolver, type Ask } from '../keeper/dns-client.ts'
 import { createDnsbl } from '../keeper/dnsbl.ts'
@@ -39,7 +40,7 @@ function ownShell(policies: Policies, { country, asn }: Tables, environment: Env
   const address = parseAddress(from)
   if (address === null) return []
   const { gate } = compilePolicies(policies, 0)
-  const { verdict } = earlyVerdict({ ...gate, data: { country, asn, passes: [] } }, address, Date.now())
+  const { verdict } = earlyVerdict({ ...gate, data: { ...NO_DATA, country, asn } }, address, Date.now())
   if (verdict.say !== 'deny') return []
   const { file, line, rule } = verdict.by
   const shown = relative(process.cwd(), join(policies.folder, file))

@@ -1,7 +1,11 @@
 /** `postern check`: everything that `serve` would read, without serving. */
 import { lookup } from 'node:dns/promises'
+import { clockWarning } from '../base/clock-kept.ts'
+import { gatewaysOf } from '../keeper/gateways.ts'
 import { checkPolicies } from '../policy/check.ts'
+import { looseDomains, sharedMailboxes } from '../keeper/roster-sense.ts'
 import type { Policies } from '../policy/load.ts'
+import { gatewayRemarks } from '../policy/not-required.ts'
 import { findMasterKey } from '../state/master-key.ts'
 import { storeExists } from '../state/sqlite.ts'
 import { checkGate } from './check-gate.ts'
@@ -13,7 +17,13 @@ export async function check({ config, json }: { config: string; json?: boolean }
   const resolve = async (host: string) => (await lookup(host, { all: true })).map(({ address }) => address)
   const besides = async (policies: Policies) => {
     const gate = await checkGate(policies, process.env)
-    return { ...gate, faults: [...keyFaults(policies), ...gate.faults] }
+    const routers = gatewayRemarks(policies.login, await gatewaysOf())
+    const warnings = routers.map(({ path, message }) => policies.tell('login.yaml', path, message))
+    const clock = await clockWarning()
+    return {
+      faults: [...keyFaults(policies), ...sharedMailboxes(policies), ...gate.faults],
+      warnings: [...looseDomains(policies), ...gate.warnings, ...warnings, ...(clock === null ? [] : [clock])],
+    }
   }
   const { faults, warnings } = await checkPolicies(config, process.env, resolve, { besides })
   const ok = faults.length === 0

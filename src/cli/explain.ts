@@ -1,10 +1,11 @@
 /** `postern explain`: why an address would get in, or not. */
 import { clean } from '../base/clean.ts'
-import { parseAddress } from '../base/ip.ts'
+import { networkOf, parseAddress, type Address } from '../base/ip.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { RuleAt } from '../audit/events.ts'
-import { loadPolicies } from '../policy/load.ts'
-import { peek } from '../state/peek.ts'
+import { allowancesOf } from '../keeper/failures.ts'
+import { loadPolicies, type Policies } from '../policy/load.ts'
+import { peek, peekLocks, type PeekedLocks } from '../state/peek.ts'
 import { explainLogin, nameOf, type LoginExplanation } from './explain-login.ts'
 import { explainAddress, type Explanation, type Step } from './explanation.ts'
 
@@ -22,15 +23,26 @@ export async function explain(ip: string, options: Options): Promise<number> {
   const { policies } = loaded
   const name = options.user === undefined ? null : nameOf(policies, options.user)
   const store = peek(policies.postern.state.path, name)
-  const gate = await explainAddress(policies, { address, at, passes: store?.passes ?? [] })
+  const gate = await explainAddress(policies, {
+    address,
+    at,
+    passes: store?.passes ?? [],
+    travels: store?.travels ?? [],
+  })
   const fingerprint = options.ja4 ?? null
+  const locks = name === null ? null : locksFor(policies, name, address, at)
   const login =
     options.user === undefined
       ? null
-      : explainLogin(policies, { user: options.user, address, at, fingerprint, gate, store })
+      : explainLogin(policies, { user: options.user, address, at, fingerprint, gate, store, locks })
   if (options.json === true) print(JSON.stringify({ ...gate, login }))
   else for (const line of [...linesOf(gate), ...(login === null ? [] : loginLines(login))]) print(line)
   return 0
+}
+
+function locksFor(policies: Policies, name: string, address: Address, at: number): PeekedLocks | null {
+  const home = networkOf(address, policies.login.trusted_device.same_network)
+  return peekLocks(policies.postern.state.path, allowancesOf(policies.login, name, address.text), home, at)
 }
 
 function momentOf(text: string | undefined): number {
@@ -70,7 +82,7 @@ function verdictWords({ gate: { verdict, by } }: Explanation): string {
     case 'unsure':
       return `nobody gets in until it is known${why}`
     case 'login':
-      return `passes for users that an exception of login.yaml names; all others are refused at login${why}`
+      return `passes for users that an exception names; all others are refused at login${why}`
   }
 }
 

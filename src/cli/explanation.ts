@@ -15,7 +15,8 @@ import type { RuleAt } from '../audit/events.ts'
 import { compilePolicies } from '../policy/compile.ts'
 import type { Policies } from '../policy/load.ts'
 import { gateOf } from '../policy/reputation.ts'
-import type { PassRow } from '../state/store.ts'
+import { travellersOf } from '../keeper/travel.ts'
+import type { PassRow, TravelRow } from '../state/store.ts'
 import { fetchedLists } from './feed-lists.ts'
 import { readTables } from './tables.ts'
 
@@ -43,15 +44,26 @@ export type Explanation = {
   remarks: string[]
 }
 
-export type Question = { address: Address; at: number; passes: readonly PassRow[]; ask?: Ask }
+export type Question = {
+  address: Address
+  at: number
+  passes: readonly PassRow[]
+  travels?: readonly TravelRow[]
+  ask?: Ask
+}
 
 /** Needs policies without a fault; gives every check in the gate's order, and the verdict of all. */
 export async function explainAddress(policies: Policies, question: Question): Promise<Explanation> {
   const { address, at } = question
   const { remarks, country, asn } = await readTables(policies, at)
   const passes = await livePasses({ passes: () => Promise.resolve([...question.passes]) }, at)
+  const travellers = travellersOf(question.travels ?? [])
   const reputation = gateOf(policies.reputation, await fetchedLists(policies))
-  const gate: CompiledGate = { ...compilePolicies(policies, 0).gate, reputation, data: { country, asn, passes } }
+  const gate: CompiledGate = {
+    ...compilePolicies(policies, 0).gate,
+    reputation,
+    data: { country, asn, passes, travellers },
+  }
   const early = await earlySteps(policies, gate, question)
   const admitted = early.find(({ verdict }) => verdict === 'admit')
   const late = await zoneSteps(policies, question, admitted !== undefined)

@@ -5,6 +5,7 @@ import { createLog } from '../base/log.ts'
 import { Refusal } from '../base/refusal.ts'
 import { perform } from '../keeper/commands.ts'
 import { askServer } from '../keeper/control.ts'
+import { NO_SESSIONS } from '../keeper/end-sessions.ts'
 import { openResources } from '../keeper/resources.ts'
 import { loadPolicies, type Policies } from '../policy/load.ts'
 import { locateState } from '../policy/locate.ts'
@@ -23,8 +24,12 @@ export async function request(config: string, command: string, args: Record<stri
 }
 
 /** For commands that mean nothing without a server. */
-export async function requestRunning(config: string, command: string): Promise<unknown> {
-  const answered = await askRunning(config, command, {})
+export async function requestRunning(
+  config: string,
+  command: string,
+  args: Record<string, unknown> = {},
+): Promise<unknown> {
+  const answered = await askRunning(config, command, args)
   if (answered !== null) return answered.result
   const { postern } = await policiesOf(config)
   throw new Refusal(`no server runs on the state in ${postern.state.path}; start it with: postern serve -c ${config}`)
@@ -50,7 +55,9 @@ async function alone(policies: Policies, command: string, args: Record<string, u
     const emit = (event: AuditEvent) => {
       journal.write(event)
     }
-    const result = await perform({ store, keys, clock: systemClock, rules, emit }, command, args)
+    const trust = () => policies.login.trusted_device
+    const context = { store, keys, clock: systemClock, rules, trust, sessions: NO_SESSIONS, emit }
+    const result = await perform(context, command, args)
     await journal.durable()
     return result
   } finally {

@@ -40,7 +40,12 @@ function linesOf(status: Status): string[] {
     ),
     ...status.dnsbl.map(({ zone, fault }) => `dnsbl        ${zone} ${fault ?? 'no trouble'}`),
     ...status.passes.map(({ network, until, reason }) => `break-glass  ${network} until ${until}: ${reason}`),
+    `locks        ${status.locks === 0 ? 'none' : `${status.locks}: postern lock list`}`,
     `audit        ${status.audit.state}, ${status.audit.lag.toFixed(1)} s behind`,
+    ...status.forwards.map(
+      ({ to, fault, lag, lost }) =>
+        `forward      ${to} ${fault === null ? 'connected' : `NOT connected: ${fault}`}, ${lag.toFixed(1)} s behind${lost === 0 ? '' : `, ${lost} lines lost`}`,
+    ),
   ]
 }
 

@@ -1,6 +1,7 @@
 /**
  * What a client typed into its one box, taken apart. There is exactly one reading of a string: whoever tried several
- * would double the guesses of an attacker and could send the wrong half to the old server.
+ * would double the guesses of an attacker and could send the wrong half to the old server. App passwords were looked for
+ * before: what is one of the user's is nothing else, and what is none is read here, whatever its form.
  */
 import { readRecoveryCode, RECOVERY_LENGTH } from './recovery.ts'
 import { DIGITS } from './totp.ts'

@@ -12,12 +12,12 @@ const FORM = /^[0-9a-hjkmnp-tv-z]{5}-[0-9a-hjkmnp-tv-z]{5}$/i
 /** Makes ten different codes `xxxxx-xxxxx`. */
 export function makeRecoveryCodes(): string[] {
   const codes = new Set<string>()
-  while (codes.size < RECOVERY_CODES) codes.add(makeCode())
+  while (codes.size < RECOVERY_CODES) codes.add(makeRecoveryCode())
   return [...codes]
 }
 
-/** 256 is a multiple of 32: every sign is equally likely. */
-function makeCode(): string {
+/** Makes one code `xxxxx-xxxxx`. 256 is a multiple of 32: every sign is equally likely. */
+export function makeRecoveryCode(): string {
   const signs = [...randomBytes(2 * HALF)].map((byte) => ALPHABET.charAt(byte & 31)).join('')
   return `${signs.slice(0, HALF)}-${signs.slice(HALF)}`
 }

@@ -1,6 +1,6 @@
 /** Time-based one-time passwords (RFC 6238 over RFC 4226): HMAC-SHA-1, six digits, steps of 30 seconds. */
 import { createHmac, randomBytes } from 'node:crypto'
-import { TOTP_WINDOW_MAX } from '../base/limits.ts'
+import { TOTP_WINDOW_MAX } from '../base/login-limits.ts'
 import { reveal, Secret } from '../base/secret.ts'
 import { encodeBase32 } from './base32.ts'
 import { sameBytes } from './same-bytes.ts'
@@ -8,7 +8,7 @@ import { sameBytes } from './same-bytes.ts'
 export const STEP_MS = 30_000
 export const DIGITS = 6
 /** The length of the HMAC's output, as RFC 4226 section 4 (R6) recommends. */
-const SEED_LENGTH = 20
+export const SEED_LENGTH = 20
 
 /** Makes a seed of 160 random bits. */
 export function makeSeed(): Secret {
@@ -43,6 +43,22 @@ export function matchingStep(seed: Secret, code: Buffer, now: number, window: nu
     matched = sameBytes(codeOf(seed, step), code) ? step : matched
   }
   return matched
+}
+
+/**
+ * Gives how many steps from the present the nearest step is that a typed code is of, up to `reach` either way, or null. The code is
+ * none the better for it: this tells a wrong clock from a wrong code. Takes the same time whatever is found.
+ */
+export function stepsAway(seed: Secret, code: Buffer, now: number, reach: number): number | null {
+  const present = stepAt(now)
+  let found: number | null = null
+  for (let away = reach; away >= 0; away--) {
+    for (const offset of [away, 0 - away]) {
+      const step = Math.max(0, present + offset)
+      found = sameBytes(codeOf(seed, step), code) ? offset : found
+    }
+  }
+  return found
 }
 
 /** Gives the URI that authenticator apps read (the Key Uri Format of Google Authenticator). Holds the seed: show it once. */

@@ -54,7 +54,7 @@ export type TrustFinding =
 
 /** Needs the HMACs of what was typed, as a whole string and as a bare password. Looks at every row, found or not. */
 export function findTrust(
-  dossier: Dossier,
+  dossier: Pick<Dossier, 'trusted'>,
   device: Device,
   typed: { mac: Buffer; bareMac: Buffer },
   rules: TrustRules,
@@ -75,7 +75,7 @@ export function findTrust(
 }
 
 /** A shorter `for` in the policy counts at once; a longer one does not prolong what was given. */
-function isLive(row: Trusted, rules: TrustRules, now: number): boolean {
+export function isLive(row: Trusted, rules: TrustRules, now: number): boolean {
   if (rules.for === null || now >= Math.min(row.expires, row.since + rules.for)) return false
   return rules.idle === null || now - row.lastUsed < rules.idle
 }

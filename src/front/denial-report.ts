@@ -2,7 +2,8 @@
  * What the gate's denials tell the keeper. Attack: a flood of denied connections becomes a flood of messages and slows
  * down everybody's login at the keeper. So the first few of a rule and network go at once, the rest as a sum.
  */
-import { DENIAL_REPORT_MS, TALLY_LINES, TALLY_KEYS_MAX } from '../base/limits.ts'
+import { TALLY_LINES, TALLY_KEYS_MAX } from '../base/audit-limits.ts'
+import { DENIAL_REPORT_MS } from '../base/limits.ts'
 import { networkOf, type Address } from '../base/ip.ts'
 import type { FromFront } from '../keeper/messages.ts'
 

@@ -1,10 +1,18 @@
 /** TLS at the outside: contexts from the snapshot, SNI, tickets, and the handshake of one connection. */
 import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { createSecureContext, createServer, type SecureContext, type TLSSocket } from 'node:tls'
+import {
+  createSecureContext,
+  createServer,
+  type SecureContext,
+  type SecureContextOptions,
+  type Server,
+  type TLSSocket,
+} from 'node:tls'
 import { once } from 'node:events'
-import type { TlsFacts } from '../audit/events.ts'
-import type { CertificatePlan, Snapshot } from '../keeper/messages.ts'
+import type { CertificateFacts, TlsFacts } from '../audit/events.ts'
+import type { CertificatePlan, ClientCaPlan, Snapshot } from '../keeper/messages.ts'
+import { certificateOf } from './client-certificate.ts'
 import { readClientHello, type ClientHello } from './client-hello.ts'
 
 /** BCP 195 (RFC 9325 section 4.2): forward secrecy and AEAD only. The TLS 1.3 suites are OpenSSL's own. */
@@ -31,6 +39,15 @@ const CONTEXT = {
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
 }
 
+/**
+ * ATTACK: a certificate that was revoked stays authorised on a session that is resumed. So such listeners give out no tickets, take none
+ * (another context, and keys that no other server has), and keep no sessions.
+ */
+const ASKING = { secureOptions: CONTEXT.secureOptions | constants.SSL_OP_NO_TICKET, sessionIdContext: 'postern-asking' }
+
+/** Whether the listener asks clients for a certificate. */
+export type Ask = 'certificate' | 'no-certificate'
+
 export type Secured = { at: 'secured'; socket: TLSSocket; facts: TlsFacts; client: string; handshakeMs: number }
 export type NotSecured = { at: 'failed'; reason: string }
 
@@ -42,26 +59,21 @@ export type Terminator = {
    * Needs an accepted socket and a signal that aborts at the handshake's deadline. Gives the secured socket with what the
    * audit wants to know, or why not. Never throws for what a stranger sends.
    */
-  secure(raw: Socket, signal: AbortSignal): Promise<Secured | NotSecured>
+  secure(raw: Socket, signal: AbortSignal, ask: Ask): Promise<Secured | NotSecured>
 }
 
-/** Makes the one TLS server of a front; it never listens itself, accepted sockets are handed to it. */
-export function terminator(snapshot: Snapshot): Terminator {
-  let contexts = contextsOf(snapshot)
+/**
+ * Makes the TLS servers of a front; they never listen themselves, accepted sockets are handed to them. There are two, as a session that
+ * was made where nobody asks for certificates must not be resumed where somebody does.
+ */
+export function terminator(first: Snapshot): Terminator {
   const waiting = new WeakMap<Socket, (result: TLSSocket | Error) => void>()
-  const server = createServer({
-    ...CONTEXT,
-    ...firstOf(snapshot),
-    allowHalfOpen: true,
-    ALPNProtocols: ['pop3'],
-    SNICallback: (name, done) => {
-      done(null, pick(contexts, name))
-    },
-  })
-  server.on('secureConnection', (socket) => waiting.get(rawOf(socket))?.(socket))
-  server.on('tlsClientError', (error, socket) => waiting.get(rawOf(socket))?.(error))
+  const settled = (raw: Socket, result: TLSSocket | Error) => waiting.get(raw)?.(result)
+  const plain = makeDoor(first, null, settled)
+  let asking = first.clientCa === null ? null : makeDoor(first, first.clientCa, settled)
+  let { clientCa } = first
 
-  const handshake = (raw: Socket) =>
+  const handshake = (server: Server, raw: Socket) =>
     new Promise<TLSSocket | Error>((resolve) => {
       waiting.set(raw, resolve)
       raw.once('close', () => {
@@ -72,13 +84,16 @@ export function terminator(snapshot: Snapshot): Terminator {
 
   return {
     update(next) {
-      contexts = contextsOf(next)
-      server.setSecureContext({ ...CONTEXT, ...firstOf(next) })
+      clientCa = next.clientCa
+      plain.update(next, null)
+      if (clientCa === null) asking = null
+      else if (asking === null) asking = makeDoor(next, clientCa, settled)
+      else asking.update(next, clientCa)
     },
     setTicketKeys(keys) {
-      server.setTicketKeys(keys)
+      plain.server.setTicketKeys(keys)
     },
-    async secure(raw, signal) {
+    async secure(raw, signal, ask) {
       const started = performance.now()
       const hello = await awaitHello(raw, signal)
       if (signal.aborted) return { at: 'failed', reason: 'handshake deadline passed' }
@@ -86,12 +101,47 @@ export function terminator(snapshot: Snapshot): Terminator {
       if (hello === 'closed') return { at: 'failed', reason: 'closed before the handshake' }
       const abort = () => raw.destroy()
       signal.addEventListener('abort', abort, { once: true })
-      const result = await handshake(raw)
+      const ca = ask === 'certificate' ? clientCa : null
+      const result = await handshake((ca === null ? plain : (asking ?? plain)).server, raw)
       signal.removeEventListener('abort', abort)
       if (signal.aborted) return { at: 'failed', reason: 'handshake deadline passed' }
       if (result instanceof Error) return { at: 'failed', reason: reasonOf(result) }
       const handshakeMs = performance.now() - started
-      return { at: 'secured', socket: result, facts: factsOf(result, hello), client: hello.stable, handshakeMs }
+      const facts = factsOf(result, hello, ca === null ? null : certificateOf(result, ca.userFrom))
+      return { at: 'secured', socket: result, facts, client: hello.stable, handshakeMs }
+    },
+  }
+}
+
+type Door = { server: Server; update(snapshot: Snapshot, ca: ClientCaPlan | null): void }
+
+/** One TLS server. With a CA it asks for certificates, and ends no handshake for what it gets: it says so in `authorized`. */
+function makeDoor(
+  snapshot: Snapshot,
+  ca: ClientCaPlan | null,
+  settled: (raw: Socket, to: TLSSocket | Error) => void,
+): Door {
+  let contexts = contextsOf(snapshot, ca)
+  const server = createServer({
+    ...materialOf(firstOf(snapshot), snapshot, ca),
+    allowHalfOpen: true,
+    ALPNProtocols: ['pop3'],
+    SNICallback: (name, done) => {
+      done(null, pick(contexts, name))
+    },
+    ...(ca !== null && { requestCert: true, rejectUnauthorized: false }),
+  })
+  server.on('secureConnection', (socket) => {
+    settled(rawOf(socket), socket)
+  })
+  server.on('tlsClientError', (error, socket) => {
+    settled(rawOf(socket), error)
+  })
+  return {
+    server,
+    update(next, nextCa) {
+      contexts = contextsOf(next, nextCa)
+      server.setSecureContext(materialOf(firstOf(next), next, nextCa))
     },
   }
 }
@@ -103,8 +153,11 @@ function rawOf(socket: TLSSocket): Socket {
 
 type Contexts = { exact: Map<string, SecureContext>; wildcard: Map<string, SecureContext>; first: SecureContext }
 
-function contextsOf(snapshot: Snapshot): Contexts {
-  const made = snapshot.certificates.map((plan) => ({ plan, context: createSecureContext(materialOf(plan, snapshot)) }))
+function contextsOf(snapshot: Snapshot, ca: ClientCaPlan | null): Contexts {
+  const made = snapshot.certificates.map((plan) => ({
+    plan,
+    context: createSecureContext(materialOf(plan, snapshot, ca)),
+  }))
   const exact = new Map<string, SecureContext>()
   const wildcard = new Map<string, SecureContext>()
   for (const { plan, context } of made) {
@@ -127,14 +180,15 @@ function pick(contexts: Contexts, name: string): SecureContext {
   return contexts.exact.get(lower) ?? contexts.wildcard.get(parent) ?? contexts.first
 }
 
-function materialOf(plan: CertificatePlan, snapshot: Snapshot) {
-  return { ...CONTEXT, cert: plan.cert, key: plan.key, minVersion: snapshot.minVersion }
+function materialOf(plan: CertificatePlan, snapshot: Snapshot, ca: ClientCaPlan | null): SecureContextOptions {
+  const material = { ...CONTEXT, cert: plan.cert, key: plan.key, minVersion: snapshot.minVersion }
+  return ca === null ? material : { ...material, ...ASKING, ca: ca.ca, crl: ca.crls }
 }
 
-function firstOf(snapshot: Snapshot) {
+function firstOf(snapshot: Snapshot): CertificatePlan {
   const plan = snapshot.certificates[0]
   if (plan === undefined) throw new Error('a snapshot without certificates')
-  return materialOf(plan, snapshot)
+  return plan
 }
 
 /** Reads until the ClientHello is whole and puts it back for OpenSSL. */
@@ -163,13 +217,14 @@ async function awaitHello(raw: Socket, signal: AbortSignal): Promise<ClientHello
   return 'closed'
 }
 
-function factsOf(socket: TLSSocket, hello: ClientHello): TlsFacts {
+function factsOf(socket: TLSSocket, hello: ClientHello, certificate: CertificateFacts | null): TlsFacts {
   return {
     version: socket.getProtocol() ?? 'unknown',
     cipher: socket.getCipher().name,
     ja4: hello.ja4,
     ...(hello.serverName === null ? {} : { serverName: hello.serverName }),
     resumed: socket.isSessionReused(),
+    ...(certificate !== null && { certificate }),
   }
 }
 

@@ -1,12 +1,12 @@
 import type { RuleAt } from '../audit/events.ts'
 import type { Address } from '../base/ip.ts'
 import { asnOf, countryOf } from './geo-table.ts'
-import { type CompiledGeofence, type GateData, PASS, type Verdict } from './verdict.ts'
+import { type CompiledGeofence, type GateData, PASS, type Traveller, type Verdict } from './verdict.ts'
 
 /**
  * The check of geofence.yaml. Needs its rules, the databases, the address and the moment; gives `deny` for a country or an
- * autonomous system that may not come in, else a pass. A country that `exceptions` of login.yaml name passes, to be
- * judged at login. In monitor mode a denial is added to `would` instead.
+ * autonomous system that may not come in, else a pass. A country that `exceptions` of login.yaml or a journey names passes,
+ * to be judged at login. In monitor mode a denial is added to `would` instead.
  */
 export function judgeGeofence(
   fence: CompiledGeofence,
@@ -16,7 +16,8 @@ export function judgeGeofence(
   would: RuleAt[],
 ): Verdict {
   const country = countryOf(data.country, address)
-  const expected = fence.travellers.some((one) => one.country === country && now < one.until)
+  const isExpected = (one: Traveller) => one.country === country && now < one.until
+  const expected = fence.travellers.some(isExpected) || data.travellers.some(isExpected)
   for (const by of [expected ? null : countryDenial(fence, country), asnDenial(fence, data, address)]) {
     if (by === null) continue
     if (fence.mode === 'enforce') return { say: 'deny', by }

@@ -72,17 +72,28 @@ export type CompiledGeofence = {
   allow: { countries: ReadonlySet<string>; line: number } | null
   unknown: { say: 'allow' | 'deny'; line: number }
   /** `exceptions` of login.yaml: countries that pass, until when (ms since 1970), to be judged at login. */
-  travellers: readonly { country: string; until: number }[]
+  travellers: readonly Traveller[]
 }
+
+/** A country that passes the gate until then (ms since 1970), to be judged at login. */
+export type Traveller = { country: string; until: number }
 
 /** Break-glass: a network that passes the gate for a while. `until`: ms since 1970. */
 export type Pass = { range: Range; until: number; reason: string }
 
 /** What changes while the policies stay, and so reaches the fronts by itself. A database that is not wanted is null. */
-export type GateData = { country: GeoTable | null; asn: GeoTable | null; passes: readonly Pass[] }
+export type GateData = {
+  country: GeoTable | null
+  asn: GeoTable | null
+  passes: readonly Pass[]
+  travellers: readonly Traveller[]
+}
+
+/** What of it an operator changes by command. Databases go with the snapshot. */
+export type Commanded = Pick<GateData, 'passes' | 'travellers'>
 
 /** Before anything is known. */
-export const NO_DATA: GateData = { country: null, asn: null, passes: [] }
+export const NO_DATA: GateData = { country: null, asn: null, passes: [], travellers: [] }
 
 /** The gate as the fronts get it. A check that is off is null. */
 export type CompiledGate = {

@@ -3,19 +3,25 @@
  * an attempt whose second factor fails. Whatever throws in here is our own trouble and lets nobody in.
  */
 import { randomBytes } from 'node:crypto'
+import { Secret } from '../base/secret.ts'
 import { findTrust } from '../factors/trusted-device.ts'
-import { broke, failed, giveBack, holdMs, type Asked, type Attempt, type Desk, type Login } from './desk.ts'
+import { broke, countRefusal, failed, giveBack, type Asked, type Attempt, type Desk, type Login } from './desk.ts'
 import { exceptionFor } from './exceptions.ts'
+import { barredByRule, policyUnder, ruleFor } from './rules.ts'
 import { auditName, backendFor, backendUsername, canonicalName } from './identity.ts'
+import { answerRefusal, answerTrouble } from './roll-out.ts'
 import type { Factor, LoginFailure, RuleAt } from '../audit/events.ts'
+import { parseAddress } from '../base/ip.ts'
+import type { LoginRule } from '../policy/rules.ts'
 import type { CodeId, Dossier, Proof } from '../state/store.ts'
-import type { BackendPolicy } from './login-policy.ts'
+import type { BackendPolicy, LoginPolicy } from './login-policy.ts'
 import type { AuthenticateAnswer } from './messages.ts'
+import type { Entering } from './failures.ts'
 import type { Finding, Marks, Typed } from './second-factor.ts'
 
 const TOKEN_LENGTH = 24
 
-type Refusal = { say: 'refuse' | 'trouble'; reason: LoginFailure; by?: RuleAt }
+type Refusal = { say: 'refuse' | 'trouble'; reason: LoginFailure; by?: RuleAt; skewSeconds?: number }
 type Ruling = Refusal | { say: 'proceed'; asked: Asked; password: Buffer }
 /** A judged attempt on its way to the old server. */
 type Good = {
@@ -39,13 +45,19 @@ export async function authenticate(desk: Desk, attempt: Attempt): Promise<Authen
   try {
     const ruling = await rule(desk, login, attempt)
     if (login.gone.signal.aborted) {
+      failed(desk, login, 'aborted')
       await giveBack(desk, login, 'free')
       return { say: 'trouble' }
     }
     if (ruling.say === 'proceed') return proceed(desk, login, ruling.asked, ruling.password)
-    failed(desk, login, ruling.reason, ruling.by)
+    failed(desk, login, ruling.reason, ruling)
+    if (ruling.say === 'refuse') await countRefusal(desk, login, ruling.reason)
     await giveBack(desk, login, 'free')
-    return ruling.say === 'trouble' ? { say: 'trouble' } : { say: 'refuse', holdMs: holdMs(desk, login) }
+    if (ruling.reason === 'code-missing' || ruling.reason === 'code-wrong') {
+      // Only handed over here: what is done with it is done after the answer, and never waited for.
+      desk.exposure.tried(login, ruling.reason, attempt.secret)
+    }
+    return ruling.say === 'trouble' ? answerTrouble(desk, login) : await answerRefusal(desk, login)
   } catch (error) {
     return await broke(desk, login, error)
   }
@@ -62,6 +74,7 @@ function begin(desk: Desk, { session, connection, user }: Attempt): Login {
     gone: new AbortController(),
     claim: null,
     place: null,
+    stake: null,
     asked: null,
     told: false,
   }
@@ -77,20 +90,34 @@ function proceed(desk: Desk, login: Login, asked: Asked, password: Buffer): Auth
 }
 
 async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling> {
+  const name = canonicalName(attempt.user, login.policy.users)
+  const ruled = ruleFor(login.policy.rules, name ?? '', login.connection.listener)
+  login.policy = policyUnder(login.policy, ruled)
   const { policy } = login
-  const name = canonicalName(attempt.user, policy.users)
   login.user = name ?? login.user
-  login.backend = name === null ? null : backendFor(name, policy.backends)
-  const typed: Typed = { ...attempt, user: name ?? '', ip: login.connection.ip }
+  // Also of a name that the roster does not hold: it is refused as slowly as its neighbours.
+  const plain = name ?? canonicalName(attempt.user, { ...policy.users, roster: null })
+  login.backend = plain === null ? null : backendFor(plain, policy.backends)
+  const typed: Typed = { ...attempt, user: name ?? '', ip: login.connection.ip, certified: isCertified(login, name) }
   const marks = desk.secondFactor.mark(typed, policy)
   const dossier = await desk.store.dossier(typed.user)
-  const finding = desk.secondFactor.judge(typed, marks, dossier, policy, desk.clock.now())
+  const judged = desk.secondFactor.judge(typed, marks, dossier, policy, desk.clock.now())
   if (!isSayable(attempt.secret)) return refuse('malformed')
-  if (name === null || login.backend === null) return refuse('unknown-user')
-  const barred = barredBy(desk, login, name)
+  const barred = name === null ? null : barredBy(desk, login, name, ruled)
   if (barred !== null) return { ...refuse('rule'), by: barred }
-  if (finding.say === 'refuse') return refuse(finding.reason)
   const { backend } = login
+  const finding: Finding = name === null || backend === null ? { say: 'refuse', reason: 'unknown-user' } : judged
+  const entered = await enter(desk, login, { name: login.user, typed, marks, dossier, finding, policy })
+  if (entered !== null) return entered
+  if (finding.say === 'refuse') {
+    const { reason, skewSeconds } = finding
+    return {
+      ...refuse(reason),
+      ...(reason === 'rule' && named(policy)),
+      ...(skewSeconds !== undefined && { skewSeconds }),
+    }
+  }
+  if (name === null || backend === null) return refuse('unknown-user')
   const enrolment = dossier.user?.enrolment ?? null
   // Before the claim: a code is not spent on a password that is known to be wrong.
   if (
@@ -100,17 +127,53 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
       desk.clock.monotonic(),
     )
   ) {
-    return refuse('stale-repeat')
+    return refuse(finding.say === 'app-password' ? 'app-password-stale' : 'stale-repeat')
   }
   const good = await byFactor(desk, login, { typed, marks, backend, enrolment, password: finding.password }, finding)
   return 'say' in good ? good : await ask(desk, login, good)
 }
 
-/** The gate let a traveller's country pass: here only the users that an exception names go on. Gives the rule that bars others. */
-function barredBy({ fenced, clock }: Desk, { connection, policy }: Login, name: string): RuleAt | null {
-  const fence = fenced(connection.ip)
-  if (fence === null) return null
-  return exceptionFor(policy.exceptions, name, fence.country, clock.now()) === null ? fence.by : null
+/** What failed before stands against it, or its stake is taken: then it is judged. */
+async function enter(desk: Desk, login: Login, entering: Entering): Promise<Refusal | null> {
+  const entered = await desk.failures.enter(entering, login.gone.signal)
+  switch (entered.say) {
+    case 'stale':
+      return refuse('stale-repeat')
+    case 'locked':
+      return refuse('locked')
+    case 'late':
+      return trouble('backend-busy')
+    case 'in':
+      login.stake = entered.stake
+      // Who has a fresh code does not guess in bulk: there are few right codes, and each is claimed.
+      if (entering.finding.say === 'code') entered.stake?.held.release()
+      return entered.stake?.repeated === true ? refuse('stale-repeat') : null
+  }
+}
+
+/**
+ * What shuts this user out from here, or null. The gate let a traveller's country pass: here only the users that an exception names go
+ * on, and those pass the countries of their rule as well.
+ */
+function barredBy(desk: Desk, { connection, policy }: Login, name: string, ruled: LoginRule | null): RuleAt | null {
+  const now = desk.clock.now()
+  const isTraveller = (country: string | null) => exceptionFor(policy.exceptions, name, country, now) !== null
+  const fence = desk.fenced(connection.ip)
+  if (fence !== null && !isTraveller(fence.country)) return fence.by
+  const address = parseAddress(connection.ip)
+  if (ruled === null || address === null) return ruled?.by ?? null
+  return barredByRule(ruled, { address, country: () => desk.country(connection.ip), isTraveller }, now)
+}
+
+function named({ second_factor: { by } }: LoginPolicy): { by?: RuleAt } {
+  return by === undefined ? {} : { by }
+}
+
+/** One of the names that a good certificate vouches for is this user's, in whatever spelling; on a listener that asks for it, as policies have it now. */
+function isCertified({ connection, policy }: Login, name: string | null): boolean {
+  const { certificate } = connection.tls ?? {}
+  if (name === null || certificate?.verdict !== 'good' || !policy.asking.includes(connection.listener)) return false
+  return certificate.users.some((user) => canonicalName(Buffer.from(user), policy.users) === name)
 }
 
 /** What no USER/PASS dialogue can carry must not reach one: a line end in a password would be a command to the old server. */
@@ -125,10 +188,12 @@ async function byFactor(
   finding: Exclude<Finding, { say: 'refuse' }>,
 ): Promise<Good | Refusal> {
   if (finding.say === 'password') return { ...base, factor: 'none', by: { is: 'password' } }
+  if (finding.say === 'certificate') return { ...base, factor: 'client-certificate', by: { is: 'password' } }
   if (finding.say === 'repeat') {
     const { device, mac } = finding.trusted
     return { ...base, factor: 'trusted-device', by: { is: 'repeat', device, mac } }
   }
+  if (finding.say === 'app-password') return { ...base, factor: 'app-password', by: finding.by }
   return await byCode(desk, login, base, finding.code)
 }
 
@@ -175,7 +240,8 @@ async function ask(desk: Desk, login: Login, good: Good): Promise<Ruling> {
   login.place = await desk.places.take(backend.name, backend.max_sessions, login.gone.signal)
   if (login.place === null) return trouble('backend-busy')
   const key = refusedKey(desk, typed.user, backend, password)
-  if (desk.refused.holds(key, backend.remember_refused, desk.clock.monotonic())) return refuse('stale-repeat')
+  if (desk.refused.holds(key, backend.remember_refused, desk.clock.monotonic()))
+    return refuse(by.is === 'app-password' ? 'app-password-stale' : 'stale-repeat')
   const bareMac = desk.keys.mac('bare', typed.user, password)
   const asked = {
     token: null,
@@ -187,6 +253,7 @@ async function ask(desk: Desk, login: Login, good: Good): Promise<Ruling> {
     marks,
     bareMac,
     refusedKey: key,
+    fresh: by.is === 'code' ? new Secret(Buffer.from(password)) : null,
     at: 0,
   }
   return { say: 'proceed', asked, password }

@@ -3,7 +3,7 @@
  * the old server. A second login with the same string waits for the first, as mail programs open two or three
  * connections at once; from another device the code is worthless from the moment it is taken.
  */
-import { CLAIM_WAIT_MS, CLAIM_WAITERS_MAX } from '../base/limits.ts'
+import { CLAIM_WAIT_MS, CLAIM_WAITERS_MAX } from '../base/login-limits.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Claim, ClaimAnswer, Store } from '../state/store.ts'
 

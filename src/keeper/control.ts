@@ -16,6 +16,7 @@ import {
   CONTROL_DEADLINE_MS,
   CONTROL_REQUEST_MAX,
 } from '../base/limits.ts'
+import { CONTROL_HELD_MAX } from '../base/login-limits.ts'
 
 export type Handler = (command: string, args: Record<string, unknown>) => Promise<unknown>
 
@@ -45,8 +46,9 @@ export async function openControl(
   await rm(socketOf(state), { force: true })
   await rm(tokenOf(state), { force: true })
   await writeFile(tokenOf(state), token, { mode: 0o600, flag: 'wx' })
+  const held = { octets: 0 }
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    serve(socket, token, handle).catch(broken)
+    serve(socket, token, handle, held).catch(broken)
   })
   server.maxConnections = CONTROL_CONNECTIONS_MAX
   await listen(server, socketOf(state))
@@ -73,11 +75,11 @@ async function listen(server: Server, path: string): Promise<void> {
   }
 }
 
-async function serve(socket: Socket, token: string, handle: Handler): Promise<void> {
+async function serve(socket: Socket, token: string, handle: Handler, held: Held): Promise<void> {
   socket.on('error', () => undefined)
   socket.setTimeout(CONTROL_DEADLINE_MS, () => socket.destroy())
   try {
-    const read = request.safeParse(JSON.parse(await line(socket, CONTROL_REQUEST_MAX)))
+    const read = request.safeParse(JSON.parse(await line(socket, CONTROL_REQUEST_MAX, held)))
     if (!read.success) throw new Refusal('malformed request')
     if (!same(read.data.token, token)) throw new Refusal('wrong token')
     const result = await handle(read.data.command, read.data.args)
@@ -95,22 +97,34 @@ function same(given: string, token: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
+/** What all requests together hold that are not yet whole. */
+type Held = { octets: number }
+
 /** Everything up to the first LF. Not `for await`: leaving that loop would destroy the socket before it is answered. */
-function line(socket: Socket, max: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = ''
-    socket.setEncoding('utf8')
-    socket.on('data', (chunk: string) => {
-      text += chunk
-      if (text.length > max) reject(new Refusal('too long a message on the control socket'))
-      if (text.includes('\n')) resolve(text)
-    })
-    socket.once('end', () => {
-      resolve(text)
-    })
-    socket.once('close', () => {
-      reject(new Refusal('the line to the server broke before its answer'))
-    })
+function line(socket: Socket, max: number, held: Held | null = null): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const chunks: string[] = []
+  let size = 0
+  socket.setEncoding('utf8')
+  socket.on('data', (chunk: string) => {
+    chunks.push(chunk)
+    size += chunk.length
+    if (held !== null) held.octets += chunk.length
+    const isTooMuch = size > max || (held?.octets ?? 0) > CONTROL_HELD_MAX
+    if (isTooMuch) reject(new Refusal('too long a message on the control socket'))
+    else if (chunk.includes('\n')) resolve(chunks.join(''))
+  })
+  socket.once('end', () => {
+    resolve(chunks.join(''))
+  })
+  socket.once('close', () => {
+    reject(new Refusal('the line to the server broke before its answer'))
+  })
+  return promise.finally(() => {
+    if (held !== null) held.octets -= size
+    size = 0
+    chunks.length = 0
+    socket.removeAllListeners('data').resume()
   })
 }
 

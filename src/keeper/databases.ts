@@ -32,6 +32,8 @@ export type Databases = {
   tables(): Pick<GateData, 'country' | 'asn'>
   /** Where an address is, as far as that is known. */
   where(ip: string): Pick<ConnectionFacts, 'country' | 'asn'>
+  /** The country of an address, or null where it is not known. Throws when no database of countries is in force. */
+  country(ip: string): string | null
   states(): DatabaseState[]
   /** Seconds since each was built, by feed. */
   ages(): Record<string, number>
@@ -103,6 +105,12 @@ export function createDatabases(context: DatabasesContext): Databases {
       const { country, asn } = tables()
       const [code, number] = [countryOf(country, address), asnOf(asn, address)]
       return { ...(code !== null && { country: code }), ...(number !== null && { asn: number }) }
+    },
+    country(ip) {
+      const { country } = tables()
+      if (country === null) throw new Error('no database of countries is in force')
+      const address = parseAddress(ip)
+      return address === null ? null : countryOf(country, address)
     },
     states: () => held.map((one) => stateOf(one, context.clock.now())),
     ages: () => Object.fromEntries(held.map((one) => [one.plan.feed, stateOf(one, context.clock.now()).age])),

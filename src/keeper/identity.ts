@@ -2,7 +2,7 @@
  * Who is meant: one canonical form for every spelling of a user name, so that no spelling escapes its second factor, and
  * the name that the old server is to hear.
  */
-import { CANONICAL_NAME_MAX } from '../base/limits.ts'
+import { CANONICAL_NAME_MAX } from '../base/login-limits.ts'
 import { plainName, type NameRules } from '../base/user-name.ts'
 
 /** `users` of login.yaml. `roster`: every spelling in plain form (see {@link plainName}), the canonical names included. */

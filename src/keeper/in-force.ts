@@ -50,6 +50,8 @@ export type InForceContext = {
   /** Makes ready what a set needs from outside; gives the feeds that everybody would be refused for. */
   prepare: Feeds['prepare']
   databases: Databases
+  /** What the store must have against a set: see roster-sense.ts. */
+  faultsOf(policies: Policies): Promise<string[]>
   /** A new set is in force. */
   changed(set: PolicySet): void
 }
@@ -70,6 +72,8 @@ export async function readPolicies(
 /** Puts a first set in force. Throws Refusal when its backends have no address or its ports cannot be had. */
 export async function putInForce(first: Good, context: InForceContext): Promise<InForce> {
   const { log } = context
+  const against = await context.faultsOf(first.policies)
+  if (against.length > 0) throw new Refusal(...against)
   for (const line of await missingFeeds(first, context)) log.error(line)
   let set = await make(first, null, context)
   let files = first.files
@@ -85,6 +89,8 @@ export async function putInForce(first: Good, context: InForceContext): Promise<
     watch?.set(files)
     try {
       if (!loaded.ok) throw new Refusal(...loaded.faults)
+      const against = await context.faultsOf(loaded.policies)
+      if (against.length > 0) throw new Refusal(...against)
       const missing = await missingFeeds(loaded, context)
       if (missing.length > 0) throw new Refusal(...missing)
       const next = await make(loaded, set, context)
@@ -110,7 +116,7 @@ export async function putInForce(first: Good, context: InForceContext): Promise<
 
   for (const warning of first.warnings) log.warn(warning)
   announce(set, files, context)
-  for (const certificate of set.policies.certificates) tellCertificate(certificate, context)
+  for (const certificate of allOf(set.policies)) tellCertificate(certificate, context)
   return {
     current: () => set,
     faults: () => faults,
@@ -160,12 +166,13 @@ async function make(loaded: Good, before: PolicySet | null, { log, databases }: 
 }
 
 /** Gives what the judgement of logins goes by. */
-export function loginPolicyOf({ login, postern, roster }: Policies): LoginPolicy {
+export function loginPolicyOf({ login, postern, roster, rules, methodsAt }: Policies): LoginPolicy {
   const { second_factor, users, totp, trusted_device, failures } = login
   return {
     users: { default_domain: users.default_domain, strip_prefix: users.strip_prefix, roster },
     second_factor: {
       ...second_factor,
+      by: methodsAt,
       not_required_from: (ip) => {
         const address = parseAddress(ip)
         return address !== null && second_factor.not_required_from.some((range) => contains(range, address))
@@ -179,6 +186,8 @@ export function loginPolicyOf({ login, postern, roster }: Policies): LoginPolicy
       countries,
       until: endOfDay(until),
     })),
+    asking: postern.listeners.filter((one) => one.client_certificates === 'request').map(({ name }) => name),
+    rules,
     backends: postern.backends,
   }
 }
@@ -196,12 +205,19 @@ function tellOfCertificates(before: Policies, after: Policies, context: InForceC
     context.log.error(reason)
     context.emit({ stream: 'admin', action: 'certificate-rejected', name, reason })
   }
-  const known = new Set(before.certificates.map(({ fingerprint }) => fingerprint))
-  for (const certificate of after.certificates)
-    if (!known.has(certificate.fingerprint)) tellCertificate(certificate, context)
+  const known = new Set(allOf(before).map(({ fingerprint }) => fingerprint))
+  for (const certificate of allOf(after)) if (!known.has(certificate.fingerprint)) tellCertificate(certificate, context)
 }
 
-function tellCertificate(certificate: Policies['certificates'][number], { emit }: InForceContext): void {
+type Loadable = Pick<Policies['certificates'][number], 'name' | 'notAfter' | 'fingerprint'>
+
+/** The server's own, the client CA, and its revocation lists: of each file what runs out first. */
+function allOf({ certificates, clientCa }: Policies): Loadable[] {
+  const endings = clientCa?.endings.map(({ name, at, fingerprint }) => ({ name, notAfter: at, fingerprint }))
+  return [...certificates, ...(endings ?? [])]
+}
+
+function tellCertificate(certificate: Loadable, { emit }: InForceContext): void {
   const { name, notAfter, fingerprint } = certificate
   emit({ stream: 'admin', action: 'certificate-loaded', name, notAfter: new Date(notAfter).toISOString(), fingerprint })
 }

@@ -11,6 +11,8 @@ export type Judge = {
   settle(session: string, token: string, outcome: Outcome): Promise<SettleAnswer>
   /** The connection is gone (closed, or its front is lost): claim, place and token are void. Never throws. */
   release(session: string): void
+  /** The user's way in is gone: of the logins under way (all, or those of one device) none becomes a session. */
+  void(user: string, device?: string): void
 }
 
 /** One for each keeper: what is in flight, and what was refused lately, is known to it alone. */
@@ -22,6 +24,13 @@ export function createJudge(context: JudgeContext): Judge {
     release(session) {
       release(desk, session)
     },
+    void(user, device) {
+      for (const login of desk.logins.values()) {
+        const isOfDevice = device === undefined || login.asked?.marks.device.id === device
+        // It stays on the desk: its front still has a token, and settles with it.
+        if (login.user === user && isOfDevice) login.gone.abort()
+      }
+    },
   }
 }
 
@@ -30,6 +39,12 @@ function release(desk: Desk, session: string): void {
   if (login === undefined) return
   desk.logins.delete(session)
   login.gone.abort()
+  // The old server has the password, and nobody waits for its answer any more.
+  const { stake } = login
+  if (login.asked?.by.is === 'password' && login.asked.token !== null && stake !== null) {
+    login.stake = null
+    desk.failures.left(stake).catch(desk.broken)
+  }
   giveBack(desk, login, 'free').catch(desk.broken)
   try {
     failed(desk, login, 'aborted')

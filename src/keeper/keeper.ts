@@ -5,6 +5,7 @@
 import { availableParallelism, hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startAdmin, type Admin } from '../admin/admin.ts'
+import { clockWarning } from '../base/clock-kept.ts'
 import { systemClock } from '../base/clock.ts'
 import { within } from '../base/deadline.ts'
 import {
@@ -15,14 +16,18 @@ import {
   TICKET_KEYS_MS,
   USERS_COUNT_MS,
 } from '../base/limits.ts'
+import { ENDINGS_LOOK_MS } from '../base/login-limits.ts'
 import { Refusal } from '../base/refusal.ts'
 import { version } from '../base/version.ts'
-import { perform } from './commands.ts'
+import { isReading, perform } from './commands.ts'
 import { openControl } from './control.ts'
+import { createEndings } from './endings.ts'
+import { commanded, takeUpCommand } from './gate-data.ts'
 import { hear, type LineContext } from './line-to-fronts.ts'
 import type { FromFront } from './messages.ts'
 import { refuseInspector } from './no-inspector.ts'
-import { broadcast, buildRig, renewTicketKeys, takePasses, type Rig } from './rig.ts'
+import { broadcast, buildRig, renewTicketKeys, type Rig } from './rig.ts'
+import type { UserDetail } from './users.ts'
 import { readinessOf, statusOf, type Vitals } from './status.ts'
 import { frontIdentity, supervise, type Front, type Supervisor } from './supervise.ts'
 
@@ -50,6 +55,7 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
     })
     opened.push(await openAdmin(rig))
     opened.push(await openControl(stateOf(rig), (command, args) => run(rig, command, args), noted(rig)))
+    void lookAtClock(rig)
     const bound = await startFronts(rig)
     rig.emit({ stream: 'admin', action: 'server-started', version: version(), node: hostname() })
     for (const { host, port } of bound) options.announce({ host, port })
@@ -67,6 +73,11 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
     await closeAll(rig, opened)
     throw error
   }
+}
+
+async function lookAtClock(rig: Rig): Promise<void> {
+  rig.clockWarning = await clockWarning()
+  if (rig.clockWarning !== null) rig.log.warn(rig.clockWarning)
 }
 
 const stateOf = (rig: Rig) => rig.force.current().policies.postern.state.path
@@ -90,21 +101,36 @@ async function openAdmin(rig: Rig): Promise<Pick<Admin, 'close'>> {
 
 /** Commands that only a running server knows; the rest works on the state alone. */
 async function run(rig: Rig, command: string, args: Record<string, unknown>): Promise<unknown> {
-  if (command === 'status') return statusOf(vitalsOf(rig))
+  if (command === 'status') {
+    rig.locks = await rig.resources.store.countLocks(systemClock.now()).catch(() => rig.locks)
+    return statusOf(vitalsOf(rig))
+  }
   if (command === 'reload') {
     await rig.force.reload()
     return { generation: rig.force.current().snapshot.generation }
   }
   const { store, keys } = rig.resources
   const rules = () => rig.force.current().login.users
-  const result = await perform({ store, keys, clock: systemClock, rules, emit: rig.emit }, command, args)
-  if (command === 'allow') await takePasses(rig)
+  const trust = () => rig.force.current().login.trusted_device
+  const context = { store, keys, clock: systemClock, rules, trust, sessions: rig.live, emit: rig.emit }
+  const result = await perform(context, command, args)
+  if (command === 'user.show') return withClock(rig, result as UserDetail)
+  if (isReading(command)) return result
+  await takeUpCommand(rig, command, (data) => {
+    broadcast(rig, { kind: 'gate-data', data })
+  })
   // What changed somebody's way in is on record before the operator hears that it is done.
   await rig.resources.journal.durable().catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error)
     throw new Refusal(`${why}: what you asked for is not on record; mend that, then look with \`postern user show\``)
   })
   return result
+}
+
+/** What only a running server remembers of a user. */
+function withClock({ skew }: Rig, detail: UserDetail): UserDetail {
+  const found = skew.of(detail.user)
+  return { ...detail, code_of_another_time: found && { at: found.at, seconds: found.seconds } }
 }
 
 function vitalsOf(rig: Rig): Vitals {
@@ -117,7 +143,7 @@ function vitalsOf(rig: Rig): Vitals {
     backends: rig.backends.states(),
     set: rig.force.current(),
     faults: rig.force.faults(),
-    journal: { state: journal.state(), lag: journal.lagSeconds() },
+    journal: { state: journal.state(), lag: journal.lagSeconds(), findings: journal.findings() },
     draining: rig.draining,
     feeds: rig.feeds.states(),
     store: rig.storeFault,
@@ -125,13 +151,16 @@ function vitalsOf(rig: Rig): Vitals {
     databases: rig.databases.states(),
     zones: rig.force.current().policies.dnsbl.map((zone) => ({ zone: zone.zone, fault: rig.dnsbl.fault(zone) })),
     passes: rig.passes,
+    locks: rig.locks,
+    forwards: rig.outlets.forwards(),
   }
 }
 
 /** What somebody ought to know, and what stops nobody from logging in. */
 function warningsOf(rig: Rig): string[] {
   const lost = rig.concentration.warning(systemClock.monotonic())
-  return [...(lost === null ? [] : [lost]), ...rig.backends.remarks()]
+  const clock = [rig.skew.warning(), rig.clockWarning]
+  return [lost, ...clock].filter((one) => one !== null).concat(rig.backends.remarks())
 }
 
 function frontCount(rig: Rig): number {
@@ -178,7 +207,7 @@ function watchOver(
     events: {
       started(front) {
         front.say({ kind: 'ticket-keys', keys: rig.ticketKeys })
-        front.say({ kind: 'passes', passes: rig.passes })
+        front.say({ kind: 'gate-data', data: commanded(rig) })
         rig.delivery.to(front)
         if (rig.draining) front.say({ kind: 'drain', withinMs: 0 })
       },
@@ -210,9 +239,11 @@ function contextOf(rig: Rig, listening: LineContext['listening']): LineContext {
 function keepTime(rig: Rig): NodeJS.Timeout[] {
   const count = () => {
     const { store } = rig.resources
-    Promise.all([store.count(), store.tryWrite(systemClock.now())]).then(
-      ([users]) => {
+    const now = systemClock.now()
+    Promise.all([store.count(), store.countLocks(now), store.tryWrite(now)]).then(
+      ([users, locks]) => {
         rig.users = users
+        rig.locks = locks
         rig.storeFault = null
       },
       (error: unknown) => {
@@ -226,7 +257,17 @@ function keepTime(rig: Rig): NodeJS.Timeout[] {
       renewTicketKeys(rig)
     }, TICKET_KEYS_MS).unref(),
     setInterval(count, USERS_COUNT_MS).unref(),
+    watchEndings(rig),
   ]
+}
+
+function watchEndings(rig: Rig): NodeJS.Timeout {
+  const endings = createEndings(rig.log, systemClock, rig.emit)
+  const look = () => {
+    endings.look(rig.force.current().policies.clientCa)
+  }
+  look()
+  return setInterval(look, ENDINGS_LOOK_MS).unref()
 }
 
 async function stop(
@@ -265,5 +306,8 @@ async function closeAll(rig: Rig, opened: { close(): Promise<void> }[]): Promise
   rig.backends.stop()
   rig.databases.stop()
   for (const one of opened) await one.close()
+  // What is not on disk by now is forwarded after the next start.
+  await rig.resources.journal.durable().catch(() => undefined)
+  await rig.outlets.close()
   await rig.resources.close()
 }

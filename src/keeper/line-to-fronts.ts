@@ -42,6 +42,8 @@ export function hear(context: LineContext, front: Front, message: FromFront): vo
       return metrics.relayed(message)
     case 'probed':
       return context.backends.probed(message)
+    case 'noisy':
+      return context.backends.noisy(message.backend, message.address)
     case 'log':
       return log[message.level]({ front: front.id }, message.text)
     case 'started':
@@ -51,6 +53,7 @@ export function hear(context: LineContext, front: Front, message: FromFront): vo
     case 'settle':
     case 'violation':
     case 'tls-failed':
+    case 'messages':
     case 'closed': {
       const session = sessions.of(front.id, message.session)
       if (session === 'foreign') front.kill('spoke for a session of another front')
@@ -98,12 +101,27 @@ async function hearSession(context: LineContext, front: Front, session: Session,
     case 'tls-failed':
       session.told = true
       return emit({ stream: 'access', action: 'tls-failed', connection: session.facts, reason: message.reason })
+    case 'messages':
+      return tellMessages(context, session, message)
     case 'closed':
       context.judge.release(session.id)
       return sessions.close(session, message.reason, message.counts ?? null)
     default:
       never(message)
   }
+}
+
+/** Of sessions alone: what never logged in has no mail. */
+function tellMessages(
+  { emit }: LineContext,
+  { login, facts: connection }: Session,
+  { what, count, numbers, octets }: Extract<FromFront, { kind: 'messages' }>,
+): void {
+  if (login === null) return
+  const { user, backend } = login
+  const action = what === 'retrieved' ? 'message-retrieved' : 'message-deleted'
+  const size = octets === undefined ? {} : { octets }
+  emit({ stream: 'session', action, connection, user, backend, count, numbers, ...size })
 }
 
 function admit(context: LineContext, front: Front, message: Extract<FromFront, { kind: 'admit' }>): AdmitAnswer {
@@ -160,10 +178,12 @@ function shutOut(
 }
 
 async function settle(
-  { judge, metrics }: LineContext,
+  { judge, metrics, log }: LineContext,
   session: Session,
   { token, outcome }: Extract<FromFront, { kind: 'settle' }>,
 ): Promise<Answers['settle']> {
+  // The audit has the kind of trouble, the log the old server's own words.
+  if ('detail' in outcome) log.warn({ session: session.id }, `the old server logged nobody in: ${outcome.detail}`)
   const settled = await judge.settle(session.id, token, outcome)
   metrics.login(performance.now() - session.askedAt)
   return settled

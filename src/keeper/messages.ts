@@ -4,8 +4,10 @@
  */
 import { z } from 'zod'
 import type { RuleAt } from '../audit/events.ts'
+import { MESSAGES_NUMBERS_MAX } from '../base/forward-limits.ts'
+import { CERTIFICATE_USERS_MAX } from '../base/login-limits.ts'
 import type { Range } from '../base/ip.ts'
-import type { CompiledGate, Pass } from '../gate/verdict.ts'
+import type { Commanded, CompiledGate } from '../gate/verdict.ts'
 
 const sessionId = z.string().regex(/^[0-9a-f]{24}$/)
 const call = z.int().nonnegative()
@@ -43,6 +45,14 @@ const tls = z.strictObject({
   ja4: z.string().max(64),
   serverName: z.string().max(255).exactOptional(),
   resumed: z.boolean(),
+  certificate: z
+    .strictObject({
+      verdict: z.string().max(64),
+      fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+      serial: z.string().regex(/^[0-9A-F]{0,64}$/),
+      users: z.array(z.string().max(254)).max(CERTIFICATE_USERS_MAX),
+    })
+    .exactOptional(),
 })
 
 const counts = z.strictObject({
@@ -74,6 +84,8 @@ const probed = z.strictObject({
       xclient: z.boolean(),
     }),
     z.strictObject({ at: z.literal('down'), detail: shortText }),
+    /** It sent more than one line of greeting. */
+    z.strictObject({ at: z.literal('noisy') }),
   ]),
 })
 
@@ -118,10 +130,28 @@ const fromFront = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('settle'), call, session: sessionId, token: z.string().max(64), outcome }),
   z.strictObject({ kind: z.literal('violation'), session: sessionId, reason: shortText }),
   z.strictObject({ kind: z.literal('tls-failed'), session: sessionId, reason: shortText }),
+  /** Messages that a session retrieved in the last moment, or deleted by its QUIT. */
+  z.strictObject({
+    kind: z.literal('messages'),
+    session: sessionId,
+    what: z.enum(['retrieved', 'deleted']),
+    count: z.int().min(1),
+    numbers: z
+      .string()
+      .max(MESSAGES_NUMBERS_MAX)
+      .regex(/^[0-9 …-]*$/),
+    octets: count.exactOptional(),
+  }),
   /** The last word on a connection; its id is void afterwards. */
   z.strictObject({ kind: z.literal('closed'), session: sessionId, reason: ending, counts: counts.exactOptional() }),
   z.strictObject({ kind: z.literal('relayed'), toClient: count, fromClient: count, retrieved: count, deleted: count }),
   probed,
+  /** At a login, an old server sent more than one line of greeting. */
+  z.strictObject({
+    kind: z.literal('noisy'),
+    backend: z.string().max(64),
+    address: z.strictObject({ host: z.string().max(255), port }),
+  }),
   z.strictObject({
     kind: z.literal('log'),
     level: z.enum(['debug', 'info', 'warn', 'error']),
@@ -145,15 +175,19 @@ export type AdmitAnswer =
   | { say: 'denied'; mayHear: boolean; by: RuleAt; afterMs: number }
   | { say: 'trouble' }
 
-/** `holdMs`: how long the front keeps the refusal back, so that every refusal takes the same time. */
+/**
+ * `holdMs`: how long the front keeps the refusal back, so that every refusal takes the same time. With trouble: the same, and
+ * the old server's own words are kept back too, as somebody else may hear the same without its being asked.
+ */
 export type AuthenticateAnswer =
   | { say: 'refuse'; holdMs: number }
-  | { say: 'trouble' }
+  | { say: 'trouble'; holdMs?: number }
   /** The gate shuts this address out after all, whoever asks: it is said so, and the connection closed. */
   | { say: 'deny' }
   | { say: 'proceed'; token: string; backend: string; username: Buffer; password: Buffer }
 
-export type SettleAnswer = { say: 'welcome' } | { say: 'refuse'; holdMs: number } | { say: 'busy' } | { say: 'trouble' }
+export type SettleAnswer =
+  { say: 'welcome' } | { say: 'refuse'; holdMs: number } | { say: 'busy' } | { say: 'trouble'; holdMs?: number }
 
 export type Answers = { admit: AdmitAnswer; authenticate: AuthenticateAnswer; settle: SettleAnswer }
 
@@ -169,9 +203,19 @@ export type ListenerPlan = {
 
 export type CertificatePlan = { name: string; cert: string; key: string; serverNames: string[] }
 
+/** Who vouches for client certificates, and the lists that take it back; all in PEM form. */
+export type ClientCaPlan = { ca: string[]; crls: string[]; userFrom: 'san_email' | 'cn' }
+/** `quiet`: health checks have seen that its greeting is one line, so that logins need not wait for a second one. */
+export type BackendAddress = { host: string; port: number; quiet?: boolean }
+
+/** `ca`: the certificates that are believed, in PEM. `name`: the one that the server's must have, null for that of its address. */
+export type BackendTls = { how: 'stls' | 'implicit'; ca: string; name: string | null }
+
 export type BackendPlan = {
   name: string
-  addresses: { host: string; port: number }[]
+  addresses: BackendAddress[]
+  /** Null: plain POP3. */
+  tls: BackendTls | null
   auth: 'auto' | 'user' | 'apop' | 'plain'
   loginTimeMs: number
   /** Sources of case-insensitive regular expressions, tried on the text of a refusal. */
@@ -185,17 +229,21 @@ export type BackendPlan = {
 }
 
 /**
- * All that a front knows. It opens no file: this is everything, but for `gate.data.passes`, which `passes` brings.
+ * All that a front knows. It opens no file: this is everything, but for `passes and journeys, which `gate-data` brings.
  * Replaced as a whole, never changed in place.
  */
 export type Snapshot = {
   generation: number
   listeners: ListenerPlan[]
   certificates: CertificatePlan[]
+  /** Null where no listener asks for certificates. */
+  clientCa: ClientCaPlan | null
   minVersion: 'TLSv1.2' | 'TLSv1.3'
   backends: BackendPlan[]
   gate: CompiledGate
   onDeny: 'drop' | 'say'
+  /** Whether the audit wants to know of each message. */
+  messages: boolean
   limits: { loginTimeMs: number; idleTimeMs: number; connections: number }
 }
 
@@ -203,11 +251,12 @@ export type FromKeeper =
   /** A piece of a large array of the gate, ahead of the snapshot that names it by its number. */
   | { kind: 'part'; part: number; size: number; at: number; bytes: Uint8Array }
   | { kind: 'snapshot'; snapshot: Snapshot }
-  /** Break-glass: all that hold now. */
-  | { kind: 'passes'; passes: readonly Pass[] }
+  /** What has changed of it. */
+  | { kind: 'gate-data'; data: Partial<Commanded> }
   | { kind: 'backends'; backends: BackendPlan[] }
   | { kind: 'ticket-keys'; keys: Buffer }
   | { kind: 'answer'; call: number; answer: Answers[keyof Answers] }
-  | { kind: 'probe'; call: number; backend: string; address: { host: string; port: number } }
+  /** `quietMs`: how long the greeting must be followed by nothing. */
+  | { kind: 'probe'; call: number; backend: string; address: BackendAddress; quietMs: number }
   | { kind: 'kill'; session: string; reason: 'killed' | 'evicted' }
   | { kind: 'drain'; withinMs: number }

@@ -1,5 +1,5 @@
 /** Which passwords a backend refused lately: a program that polls with an old one must not make the old server lock the user. */
-import { REFUSED_REMEMBERED_MAX } from '../base/limits.ts'
+import { REFUSED_REMEMBERED_MAX } from '../base/login-limits.ts'
 
 export type Refused = {
   /** Needs the HMAC of backend, user and password, as text, and the time on the monotonic clock. */

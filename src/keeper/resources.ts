@@ -1,11 +1,13 @@
 /** What one process at a time may hold: the instance lock, the store under the master key, the audit journal. */
-import { openJournal, type Journal } from '../audit/journal.ts'
+import { openJournal, type Journal, type Written } from '../audit/journal.ts'
+import type { Limits } from '../audit/give-way.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Policies } from '../policy/load.ts'
 import { acquireLock } from '../state/lock.ts'
 import { masterKeyFromFile } from '../state/master-key.ts'
 import { createKeyring, type Keyring } from '../state/secrets.ts'
+import { sealingFile } from '../state/sealing-file.ts'
 import { openStore, storeExists } from '../state/sqlite.ts'
 import type { Store } from '../state/store.ts'
 
@@ -17,15 +19,29 @@ export type Resources = {
   close(): Promise<void>
 }
 
-/** Opens all of it, or throws one line that says what to do and holds nothing. */
-export async function openResources({ postern }: Policies, clock: Clock, log: Log): Promise<Resources> {
+/** Opens all of it (`written` is told of audit lines that are on disk), or throws one line that says what to do and holds nothing. */
+export async function openResources(
+  { postern }: Policies,
+  clock: Clock,
+  log: Log,
+  written?: Written,
+): Promise<Resources> {
   const lock = acquireLock(postern.state.path)
   let store: Store | null = null
   try {
     const keys = createKeyring(masterKeyOf(postern.state, log))
     store = openStore(postern.state.path, keys, clock.now())
-    const journal = await openJournal({ folder: postern.audit.path, clock, log })
     const opened = store
+    const journal = await openJournal({
+      folder: postern.audit.path,
+      clock,
+      log,
+      limits: limitsOf(postern),
+      sealing: sealingFile(postern.state.path, keys),
+      heads: { known: await opened.heads(), keep: (heads) => opened.keepHeads(heads) },
+      ...(written && { written }),
+    })
+    await noteAnchor(opened, journal)
     return {
       store,
       keys,
@@ -41,6 +57,21 @@ export async function openResources({ postern }: Policies, clock: Clock, log: Lo
   } catch (error) {
     store?.close()
     lock.release()
+    throw error
+  }
+}
+
+/** When the audit's files are rotated and give way. */
+export function limitsOf({ audit: { rotate, keep, max_size } }: Policies['postern']): Limits {
+  return { ...rotate, keep, max: max_size }
+}
+
+async function noteAnchor(store: Store, journal: Journal): Promise<void> {
+  const anchor = journal.anchor()
+  try {
+    if (anchor !== null) await store.keepAnchor(anchor)
+  } catch (error) {
+    await journal.close().catch(() => undefined)
     throw error
   }
 }

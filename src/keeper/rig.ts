@@ -2,11 +2,13 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { AuditEvent } from '../audit/events.ts'
+import { createTails } from '../audit/follow.ts'
 import { systemClock } from '../base/clock.ts'
 import { KNOWN_FOR_MS } from '../base/gate-limits.ts'
 import { PER_ADDRESS_SHARE } from '../base/limits.ts'
 import { createLog, type Log } from '../base/log.ts'
-import type { CompiledGate, GateData, Pass } from '../gate/verdict.ts'
+import type { CompiledGate } from '../gate/verdict.ts'
+import { argon2id } from '../factors/password-hash.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
 import { createAdmission, type Admission } from './admission.ts'
 import { watchBackends, type Backends } from './backends.ts'
@@ -17,22 +19,30 @@ import { createDatabases, DATABASES_FOLDER, type Databases } from './databases.t
 import { createDelivery, type Delivery } from './delivery.ts'
 import { askResolver } from './dns-client.ts'
 import { createDnsbl, type Dnsbl } from './dnsbl.ts'
+import type { LiveSessions } from './end-sessions.ts'
 import { takeEnvironment } from './environment.ts'
 import type { Feeds } from './feeds.ts'
 import { gatewaysOf } from './gateways.ts'
 import { createFeedsApart, compileApartAs, helperIdentity } from './helpers.ts'
 import { putInForce, readPolicies, type InForce, type PolicySet } from './in-force.ts'
 import { createJudge, type Judge } from './judge.ts'
+import { gateData, type Known as GateKnown } from './gate-data.ts'
 import { createKnown, type Known } from './known.ts'
 import { createLateGate, type LateGate } from './late-gate.ts'
+import { liveSessionsOf, tellToEnd } from './live.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
+import { openOutlets, type Outlets } from './outlets.ts'
 import type { Policies } from '../policy/load.ts'
-import { openResources, type Resources } from './resources.ts'
+import { createReachable } from './reachable.ts'
+import { limitsOf, openResources, type Resources } from './resources.ts'
+import { renamedUsers, sharedMailboxes } from './roster-sense.ts'
 import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
 import { StateFault } from '../state/fault.ts'
+import { createSkewWatch, type SkewWatch } from './skew.ts'
 import type { Supervisor } from './supervise.ts'
+import { withTravels } from './travel.ts'
 
-export type Rig = {
+export type Rig = GateKnown & {
   log: Log
   resources: Resources
   metrics: Metrics
@@ -42,6 +52,8 @@ export type Rig = {
   known: Known
   backends: Backends
   force: InForce
+  /** Set, as `force` is, before the first event. */
+  outlets: Outlets
   feeds: Feeds
   delivery: Delivery
   /** The gate that the delivery last asked for: out of which one it was made, and with what databases. */
@@ -49,9 +61,12 @@ export type Rig = {
   databases: Databases
   dnsbl: Dnsbl
   lateGate: LateGate
-  /** Break-glass. */
-  passes: readonly Pass[]
   judge: Judge
+  live: LiveSessions
+  /** Codes of another time. */
+  skew: SkewWatch
+  /** What was found out at the start about the clock of this machine. */
+  clockWarning: string | null
   emit(event: AuditEvent): void
   /** Set once the fronts are started. */
   supervisor: Supervisor | null
@@ -60,6 +75,8 @@ export type Rig = {
   /** What the store last said when it failed; null when it last worked. */
   storeFault: string | null
   users: Record<string, number>
+  /** Locks that stand, as last counted. */
+  locks: number
 }
 
 /** 16 octets of name, 16 of HMAC key, 16 of AES key, as OpenSSL wants them for RFC 5077 tickets. */
@@ -72,12 +89,15 @@ export async function buildRig(file: string): Promise<Rig> {
   const first = await readPolicies(file, environment, compileAs)
   const { log: wanted } = first.policies.postern
   const log = createLog(wanted.level, wanted.format)
-  const resources = await openResources(first.policies, systemClock, log)
+  const tails = createTails(first.policies.postern.audit.path)
+  const resources = await openResources(first.policies, systemClock, log, tails.written)
   try {
     const rig = wire(log, resources, first.policies, await gatewaysOf())
+    rig.outlets = await openOutlets({ state: first.policies.postern.state.path, tails, log, emit: rig.emit })
     const since = systemClock.now() - KNOWN_FOR_MS
     for (const { ip, at } of await resources.store.provenSince(since)) rig.known.proven(ip, at)
     rig.passes = await livePasses(resources.store, systemClock.now())
+    rig.travels = await resources.store.travels()
     rig.force = await putInForce(first, {
       file,
       environment,
@@ -86,11 +106,16 @@ export async function buildRig(file: string): Promise<Rig> {
       compileAs,
       prepare: rig.feeds.prepare,
       databases: rig.databases,
+      faultsOf: async (policies) => [
+        ...sharedMailboxes(policies),
+        ...renamedUsers(policies, await resources.store.users()),
+      ],
       changed: (set) => {
         takeUp(rig, set)
       },
     })
     rig.feeds.use(first.policies)
+    rig.outlets.use(first.policies)
     rig.backends.use(rig.force.current().snapshot.backends)
     return rig
   } catch (error) {
@@ -107,16 +132,20 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
     sessionsActive: () => rig.sessions.active().length,
     auditLagSeconds: () => journal.lagSeconds(),
     users: () => rig.users,
+    locksActive: () => rig.locks,
     feedAges: () => ({
       ...Object.fromEntries(rig.feeds.states().flatMap(({ name, age }) => (age === null ? [] : [[name, age]]))),
       ...rig.databases.ages(),
     }),
+    forwards: () => rig.outlets.forwards(),
     originConcentration: () => rig.concentration.largest(systemClock.monotonic())?.share ?? 0,
   })
   const emit = (said: AuditEvent) => {
     const event = located(said, rig)
     metrics.observe(event)
+    if (event.action === 'login-failed' && event.skewSeconds !== undefined) rig.skew.note(event.user, event.skewSeconds)
     journal.write(event)
+    rig.outlets.tell(event)
   }
   const backends = watchBackends(
     () => rig.supervisor?.fronts().at(-1),
@@ -135,20 +164,25 @@ function wire(log: Log, resources: Resources, { postern }: Policies, gateways: R
     ...entrance(log, emit, gateways, () => rig),
     ...gateParts(log, postern, emit, () => rig),
     passes: [],
+    travels: [],
     backends,
     force: undefined as unknown as InForce,
+    outlets: undefined as unknown as Outlets,
     feeds: createFeedsApart(log, emit, () => {
       sendSnapshot(rig)
     }),
     delivery: createDelivery(() => snapshotOf(rig)),
     gate: null,
     judge: judgeOf(resources, log, emit, () => rig),
+    live: liveSessionsOf(emit, () => rig),
+    ...clockParts(),
     emit,
     supervisor: null,
     ticketKeys: randomBytes(TICKET_KEYS_LENGTH),
     draining: false,
     storeFault: null,
     users: {},
+    locks: 0,
   }
   return rig
 }
@@ -158,12 +192,18 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
     store,
     keys,
     clock: systemClock,
-    policy: () => rig().force.current().login,
+    policy: () => withTravels(rig().force.current().login, rig().travels),
     emit,
     durable: () => journal.durable(),
+    hasher: argon2id,
+    skipped: () => {
+      rig().metrics.passwordCheckSkipped()
+    },
     fenced: (ip) => rig().lateGate.fenced(ip),
-    opened: (id, { user, backend }) => {
-      const ip = rig().sessions.loggedIn(id, user, backend)
+    reachable: createReachable(() => rig().backends, systemClock),
+    country: (ip) => rig().databases.country(ip),
+    opened: (id, login) => {
+      const ip = rig().sessions.loggedIn(id, login)
       if (ip !== null) rig().known.proven(ip, systemClock.now())
     },
     broken: (error) => {
@@ -182,6 +222,10 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
   })
 }
 
+function clockParts(): Pick<Rig, 'skew' | 'clockWarning'> {
+  return { skew: createSkewWatch(systemClock), clockWarning: null }
+}
+
 /** What stands between a connection and its place. */
 function entrance(log: Log, emit: Rig['emit'], gateways: ReadonlySet<string>, rig: () => Rig) {
   const sessions = sessionTable(emit)
@@ -197,10 +241,8 @@ function entrance(log: Log, emit: Rig['emit'], gateways: ReadonlySet<string>, ri
     rates: () => rig().force.current().policies.rates,
     ceilings: () => ceilingsOf(rig().force.current()),
     emit,
-    evicted({ id: session, front }) {
-      const { supervisor } = rig()
-      const holder = supervisor?.fronts().find(({ id }) => id === front)
-      holder?.say({ kind: 'kill', session, reason: 'evicted' })
+    evicted: (session) => {
+      tellToEnd(rig(), session, 'evicted')
     },
   })
   return { sessions, known, concentration, admission }
@@ -242,16 +284,6 @@ function located(event: AuditEvent, { databases }: Rig): AuditEvent {
   return { ...event, connection: { ...databases.where(event.connection.ip), ...event.connection } }
 }
 
-function gateData({ databases, passes }: Rig): GateData {
-  return { ...databases.tables(), passes }
-}
-
-/** The passes have changed. */
-export async function takePasses(rig: Rig): Promise<void> {
-  rig.passes = await livePasses(rig.resources.store, systemClock.now())
-  broadcast(rig, { kind: 'passes', passes: rig.passes })
-}
-
 function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {
   return {
     connections: limits.connections,
@@ -261,8 +293,10 @@ function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {
 
 /** New connections see the new policies; sessions go on. */
 function takeUp(rig: Rig, set: PolicySet): void {
+  rig.resources.journal.use(limitsOf(set.policies.postern))
   rig.backends.use(set.snapshot.backends)
   rig.feeds.use(set.policies)
+  rig.outlets.use(set.policies)
   sendSnapshot(rig)
   void rig.backends.probeAll()
 }

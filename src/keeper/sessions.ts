@@ -1,10 +1,13 @@
 /** The keeper's table of connections: who holds which place, what is fixed about each, and how each one ended. */
 import { randomBytes } from 'node:crypto'
-import type { AuditEvent, ConnectionFacts, Ending, SessionCounts, TlsFacts } from '../audit/events.ts'
+import type { AuditEvent, ConnectionFacts, Ending, Factor, SessionCounts, TlsFacts } from '../audit/events.ts'
 import type { FromFront } from './messages.ts'
 import { createWaiting, type Waiting } from './waiting.ts'
 
 type Admit = Extract<FromFront, { kind: 'admit' }>
+
+/** What a proven login says of its session. `device`: the one that trust or a code is bound to; null for the bare password. */
+export type Opened = { user: string; backend: string; factor: Factor; device: string | null }
 
 export type Session = {
   id: string
@@ -12,8 +15,10 @@ export type Session = {
   facts: ConnectionFacts
   /** Stable fingerprint of the client, set once by `secured`. */
   client: string | null
-  /** Set when a login was proven. */
-  login: { user: string; backend: string; since: number } | null
+  /** Set when a login was proven. `since` is ms since 1970. */
+  login: (Opened & { since: number }) | null
+  /** It was told to end by an operator, or by what one did. */
+  killed: boolean
   /** An event of this connection is in the audit already, so its end needs no other one. */
   told: boolean
   /** When the login that is under way was asked for, on the monotonic clock. */
@@ -36,7 +41,7 @@ export type SessionTable = {
   /** False when TLS facts were fixed before: the front is not honest. */
   secure(session: Session, tls: TlsFacts, client: string): boolean
   /** Gives the address that logged in; null when the connection is gone, or was logged in before. */
-  loggedIn(id: string, user: string, backend: string): string | null
+  loggedIn(id: string, login: Opened): string | null
   /** The front that holds it, or null. */
   frontOf(id: string): number | null
   close(session: Session, reason: Ending, counts: SessionCounts | null): void
@@ -47,8 +52,10 @@ export type SessionTable = {
   size(): number
 }
 
-/** Needs the audit's mouth. The table never holds more than `ceilings.connections` entries, and those that were told to leave. */
-export function sessionTable(emit: (event: AuditEvent) => void): SessionTable {
+const UNTOUCHED = { killed: false, told: false, askedAt: 0, leaving: false }
+
+/** Needs the audit's mouth, and the time (ms since 1970). The table never holds more than `ceilings.connections` entries, and those that were told to leave. */
+export function sessionTable(emit: (event: AuditEvent) => void, now: () => number = Date.now): SessionTable {
   const table = new Map<string, Session>()
   const waiting = createWaiting()
   let leaving = 0
@@ -58,8 +65,8 @@ export function sessionTable(emit: (event: AuditEvent) => void): SessionTable {
       const rule = full(table.size - leaving, waiting.at(ip), ceilings)
       if (rule !== null) return { full: rule }
       const id = randomBytes(12).toString('hex')
-      const facts = { session: id, listener, ip, port }
-      table.set(id, { id, front, facts, client: null, login: null, told: false, askedAt: 0, leaving: false })
+      const facts = { session: id, listener, ip, port, connected: now() }
+      table.set(id, { id, front, facts, client: null, login: null, ...UNTOUCHED })
       waiting.enter({ id, ip, network })
       return { id }
     },
@@ -84,10 +91,10 @@ export function sessionTable(emit: (event: AuditEvent) => void): SessionTable {
       return true
     },
     frontOf: (id) => table.get(id)?.front ?? null,
-    loggedIn(id, user, backend) {
+    loggedIn(id, login) {
       const session = table.get(id)
       if (session === undefined || session.login !== null) return null
-      session.login = { user, backend, since: Date.now() }
+      session.login = { ...login, since: now() }
       waiting.leave(id)
       return session.facts.ip
     },

@@ -1,10 +1,14 @@
 /** The second half of a login: the old server has judged the password, or could not. */
 import { timingSafeEqual } from 'node:crypto'
-import { ATTEMPT_MAX_MS } from '../base/limits.ts'
+import { ATTEMPT_MAX_MS } from '../base/login-limits.ts'
 import { never } from '../base/never.ts'
+import { sealAnew } from '../factors/kept-app-password.ts'
 import { trustFor } from '../factors/trusted-device.ts'
-import { broke, failed, giveBack, holdMs, type Asked, type Desk, type Login } from './desk.ts'
+import { countedNetwork } from './failures.ts'
+import { broke, countRefusal, failed, giveBack, holdMs, type Asked, type Desk, type Login } from './desk.ts'
+import { answerTrouble } from './roll-out.ts'
 import type { LoginFailure } from '../audit/events.ts'
+import type { Secret } from '../base/secret.ts'
 import type { Proof, Trusted } from '../state/store.ts'
 import type { Outcome, SettleAnswer } from './messages.ts'
 
@@ -27,20 +31,27 @@ export async function settle(desk: Desk, session: string, token: string, outcome
         return await welcome(desk, login, asked)
       case 'refuted':
         desk.refused.remember(asked.refusedKey, desk.clock.monotonic())
-        desk.holds.measured(asked.backend.name, desk.clock.monotonic() - asked.at)
-        await end(desk, login, 'burn', 'password-wrong')
+        await refute(desk, login, asked)
+        measure(desk, asked, 'refusal')
         return { say: 'refuse', holdMs: holdMs(desk, login) }
       case 'busy':
         await end(desk, login, 'free', 'backend-busy')
         return { say: 'busy' }
       case 'unavailable':
-        return await end(desk, login, 'free', 'backend-unavailable')
+        await end(desk, login, 'free', 'backend-unavailable')
+        measure(desk, asked, 'trouble')
+        return answerTrouble(desk, login)
       default:
         return never(outcome)
     }
   } catch (error) {
     return await broke(desk, login, error)
   }
+}
+
+function measure({ clock, holds }: Desk, { backend, at }: Asked, what: 'refusal' | 'trouble'): void {
+  const now = clock.monotonic()
+  holds.measured(backend.name, what, now - at, now)
 }
 
 function spend(asked: Asked, token: string): boolean {
@@ -51,19 +62,31 @@ function spend(asked: Asked, token: string): boolean {
   return true
 }
 
+/** Nobody guessed who came with an app password: what it holds is another password than the old server's by now. */
+async function refute(desk: Desk, login: Login, { user, by }: Asked): Promise<void> {
+  if (by.is !== 'app-password') return void (await end(desk, login, 'burn', 'password-wrong'))
+  await end(desk, login, 'burn', 'app-password-stale')
+  const { connection } = login
+  if (await desk.store.staleAppPassword(user, by, desk.clock.now()))
+    desk.emit({ stream: 'auth', action: 'app-password-stale', connection, user, name: by.name })
+}
+
 async function end(desk: Desk, login: Login, how: 'burn' | 'free', reason: LoginFailure): Promise<{ say: 'trouble' }> {
   failed(desk, login, reason)
-  await giveBack(desk, login, how)
+  // At once, and both even if one of them cannot be written.
+  await Promise.all([how === 'burn' ? countRefusal(desk, login, reason) : null, giveBack(desk, login, how)])
   return { say: 'trouble' }
 }
 
 async function welcome(desk: Desk, login: Login, asked: Asked): Promise<SettleAnswer> {
-  const trust = trustOf(desk, login, asked)
-  const recorded = await record(desk, login, asked, trust)
-  // Gone while the store wrote: the audit has heard of it, and nobody is there to be let in.
-  if (login.gone.signal.aborted) return { say: 'trouble' }
+  const { fresh } = asked
+  asked.fresh = null
+  const recorded = await record(desk, login, asked, fresh)
+  // Gone while the store wrote: nobody is there to be let in, or nobody may be.
+  if (login.gone.signal.aborted) return await end(desk, login, 'free', 'aborted')
   if (recorded.say === 'void') return await end(desk, login, 'free', 'aborted')
   tell(desk, login, asked, recorded.deviceIsNew)
+  if (fresh !== null) desk.exposure.proven(asked.user, asked.enrolment, fresh)
   try {
     await desk.durable()
   } catch (error) {
@@ -78,7 +101,7 @@ function trustOf(desk: Desk, login: Login, { by, marks: { mac, device }, bareMac
   return by.is === 'code' ? trustFor(device, { mac, bareMac }, login.policy.trusted_device, desk.clock.now()) : null
 }
 
-async function record(desk: Desk, login: Login, asked: Asked, trust: Trusted | null) {
+async function record(desk: Desk, login: Login, asked: Asked, fresh: Secret | null) {
   const { user, enrolment, by, factor, marks } = asked
   const { ip, listener } = login.connection
   const at = desk.clock.now()
@@ -86,12 +109,16 @@ async function record(desk: Desk, login: Login, asked: Asked, trust: Trusted | n
     user,
     enrolment,
     by,
-    trust,
+    trust: trustOf(desk, login, asked),
+    resealed: fresh === null ? [] : sealAnew(desk.keys, user, (await desk.store.dossier(user)).appPasswords, fresh),
     login: { at, ip, factor, listener },
     network: marks.device.network,
+    counted: countedNetwork(login.policy, ip),
   }
   const recorded = await desk.store.prove(proof, at)
   if (recorded.say === 'recorded') {
+    login.stake?.held.release()
+    login.stake = null
     login.claim?.done()
     login.claim = null
   }
@@ -107,9 +134,12 @@ function tell(
   const { connection, session } = login
   const { id: device } = marks.device
   login.told = true
-  desk.opened(session, { user, backend })
-  if (deviceIsNew) desk.emit({ stream: 'auth', action: 'device-trusted', connection, user, device })
   const named = by.is === 'password' ? {} : { device }
-  desk.emit({ stream: 'auth', action: 'login-succeeded', connection, user, factor, backend, ...named })
+  const app = by.is === 'app-password' ? { appPassword: by.name } : {}
+  desk.opened(session, { user, backend, factor, device: named.device ?? null })
+  if (deviceIsNew) desk.emit({ stream: 'auth', action: 'device-trusted', connection, user, device })
+  const temporary = by.is === 'code' && by.claim.code.of === 'temp' ? { temporary: true as const } : {}
+  const how = { factor, ...named, ...app, ...temporary }
+  desk.emit({ stream: 'auth', action: 'login-succeeded', connection, user, backend, ...how })
   desk.emit({ stream: 'session', action: 'session-opened', connection, user, backend })
 }

@@ -1,10 +1,12 @@
 /** How the running server is: for `postern status`, and, shorter, for /readyz. */
 import type { Readiness } from '../admin/admin.ts'
 import type { JournalState } from '../audit/journal.ts'
+import type { ForwardState } from './forwards.ts'
 import type { BackendState } from './backends.ts'
 import type { FeedState } from './feed-state.ts'
 import type { Pass } from '../gate/verdict.ts'
 import type { DatabaseState } from './databases.ts'
+import { endingWords } from '../policy/client-ca.ts'
 import type { PolicySet } from './in-force.ts'
 
 /** Times are ISO 8601, ages and lags seconds. */
@@ -20,6 +22,7 @@ export type Status = {
   connections: number
   backends: BackendState[]
   policies: { generation: number; loaded_at: string; age: number; faults: string[] }
+  /** Also the client CA and its revocation lists. */
   certificates: { name: string; expires: string; names: string[] }[]
   feeds: FeedState[]
   databases: DatabaseState[]
@@ -27,7 +30,12 @@ export type Status = {
   dnsbl: ZoneState[]
   /** Break-glass. */
   passes: { network: string; until: string; reason: string }[]
-  audit: { state: JournalState['at']; lag: number }
+  /** Users, addresses and networks that are locked. */
+  locks: number
+  /** `findings`: what somebody else has changed, as it showed at the start or since. */
+  audit: { state: JournalState['at']; lag: number; findings: string[] }
+  /** Collectors that the audit goes to. */
+  forwards: ForwardState[]
 }
 
 type ZoneState = { zone: string; fault: string | null }
@@ -41,7 +49,7 @@ export type Vitals = {
   backends: BackendState[]
   set: PolicySet
   faults: readonly string[]
-  journal: { state: JournalState; lag: number }
+  journal: { state: JournalState; lag: number; findings: readonly string[] }
   draining: boolean
   feeds: FeedState[]
   /** Why the store cannot be used, or null. */
@@ -50,11 +58,13 @@ export type Vitals = {
   databases: DatabaseState[]
   zones: ZoneState[]
   passes: readonly Pass[]
+  locks: number
+  forwards: ForwardState[]
 }
 
 /** `down` when nobody can log in here; `degraded` when somebody ought to look. */
 export function readinessOf(vitals: Vitals): Readiness {
-  const { fronts, backends, journal, draining, store, faults, set, feeds, databases, zones } = vitals
+  const { fronts, backends, journal, draining, store, faults, set, feeds, databases, zones, forwards } = vitals
   const down = [
     ...(draining ? ['draining'] : []),
     ...(fronts.running === 0 ? ['no front runs'] : []),
@@ -69,7 +79,8 @@ export function readinessOf(vitals: Vitals): Readiness {
       ),
   ]
   if (down.length > 0) return { at: 'down', reasons: down }
-  const { certificates, postern } = set.policies
+  const { certificates, clientCa, postern } = set.policies
+  const endings = clientCa?.endings.flatMap((one) => ({ name: one.name, words: endingWords(one, Date.now()) })) ?? []
   const soon = certificates.filter(({ notAfter }) => notAfter - Date.now() < postern.tls.warn_before_expiry)
   const degraded = [
     ...feeds
@@ -79,15 +90,24 @@ export function readinessOf(vitals: Vitals): Readiness {
     ...backends
       .filter(({ up }) => up === false)
       .map(({ backend, address, detail }) => `backend ${backend} at ${address}: ${detail}`),
+    ...journal.findings.map((finding) => `audit: ${finding}`),
     ...(faults.length > 0 ? [`policies on disk are refused: ${faults[0] ?? ''}`] : []),
     ...set.policies.rejected.map(({ reason }) => reason),
     ...databases.flatMap(({ feed, fault }) => (fault === null ? [] : [`${feed}: ${fault}`])),
     ...zones.flatMap(({ zone, fault }) => (fault === null ? [] : [`dnsbl ${zone}: ${fault}`])),
+    ...endings.flatMap(({ name, words }) => (words === null ? [] : [`${name} ${words}`])),
+    ...forwards
+      .filter(({ down }) => down)
+      .map(({ to, fault, lag }) => `forward ${to} is ${Math.round(lag)} s behind: ${fault ?? 'it is catching up'}`),
     ...soon.map(
       ({ name, notAfter }) => `certificate ${name} runs out on ${new Date(notAfter).toISOString().slice(0, 10)}`,
     ),
   ]
   return degraded.length > 0 ? { at: 'degraded', reasons: degraded } : { at: 'ready' }
+}
+
+function rowOf(name: string, end: number, names: string[]): Status['certificates'][number] {
+  return { name, expires: new Date(end).toISOString(), names }
 }
 
 /** The whole of it, for the operator. */
@@ -110,11 +130,10 @@ export function statusOf(vitals: Vitals): Status {
       age: Math.round((Date.now() - set.loadedAt) / 1_000),
       faults: [...faults],
     },
-    certificates: set.policies.certificates.map(({ name, notAfter, serverNames }) => ({
-      name,
-      expires: new Date(notAfter).toISOString(),
-      names: serverNames,
-    })),
+    certificates: [
+      ...set.policies.certificates.map(({ name, notAfter, serverNames }) => rowOf(name, notAfter, serverNames)),
+      ...(set.policies.clientCa?.endings ?? []).map(({ name, at }) => rowOf(name, at, ['client certificates'])),
+    ],
     feeds: vitals.feeds,
     databases: vitals.databases,
     dnsbl: vitals.zones,
@@ -125,6 +144,8 @@ export function statusOf(vitals: Vitals): Status {
         until: new Date(until).toISOString(),
         reason,
       })),
-    audit: { state: journal.state.at, lag: journal.lag },
+    locks: vitals.locks,
+    audit: { state: journal.state.at, lag: journal.lag, findings: [...journal.findings] },
+    forwards: vitals.forwards,
   }
 }

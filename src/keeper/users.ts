@@ -1,15 +1,17 @@
 /** What an operator does to users. Each refusal is words for that operator. */
 import { randomBytes } from 'node:crypto'
-import { clean } from '../base/clean.ts'
 import { Refusal } from '../base/refusal.ts'
-import { plainName } from '../base/user-name.ts'
 import { makeRecoveryCodes } from '../factors/recovery.ts'
 import { makeSeed, otpauthUri } from '../factors/totp.ts'
+import { appPasswordRows, type AppPasswordRow } from './app-passwords.ts'
+import type { LiveSessions } from './end-sessions.ts'
+import { listedName, nameOf, unknownUser } from './named-user.ts'
 import type { IdentityRules } from './identity.ts'
+import { isLive, type TrustRules } from '../factors/trusted-device.ts'
 import type { AuditEvent } from '../audit/events.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Keyring } from '../state/secrets.ts'
-import { USER_STATES, type Login, type Store, type Trusted, type UserState } from '../state/store.ts'
+import { USER_STATES, type Frozen, type Login, type Store, type Trusted, type UserState } from '../state/store.ts'
 
 export type UsersContext = {
   store: Store
@@ -17,6 +19,9 @@ export type UsersContext = {
   clock: Clock
   /** `users` of the policies in force. */
   rules(): IdentityRules
+  /** `trusted_device` of the policies in force. */
+  trust(): TrustRules
+  sessions: LiveSessions
   emit(event: AuditEvent): void
 }
 
@@ -31,22 +36,33 @@ export type UserDevice = {
   trusted_at: number
   last_used_at: number
   expires_at: number
+  /** False: its trust has run out, or policy does not trust it so long. */
+  trusted: boolean
 }
 export type UserDetail = {
   user: string
   state: UserState
   enrolled_at: number | null
+  frozen: Frozen | null
   recovery_codes_left: number
+  /** Until when a temporary code of the helpdesk is good; null without one. */
+  temp_code_until: number | null
   devices: UserDevice[]
-  app_passwords: string[]
+  app_passwords: AppPasswordRow[]
+  /** A journey by command, if one lasts. */
+  travel: { countries: string[]; until: number; reason: string } | null
   logins: Login[]
+  /** Of the last hour, where a server runs: a code that was right for so many seconds ahead of our clock, or behind it. */
+  code_of_another_time?: { at: number; seconds: number } | null
 }
 
-const DEFAULT_ISSUER = 'Postern'
+/** Stands before the user's name in authenticator apps. */
+export const DEFAULT_ISSUER = 'Postern'
 
 /**
  * Gives a user a new TOTP secret and ten recovery codes. With `replace` an earlier enrolment ends, and with it devices,
- * codes and logins under way. Throws {@link Refusal} for a name that is none, one outside the roster, and one that is
+ * codes, app passwords, logins under way and open sessions: who had any of them may be why it is done. Throws {@link Refusal} for a name
+ * that is none, one outside the roster, and one that is
  * enrolled already.
  */
 export async function enrollUser(
@@ -54,10 +70,8 @@ export async function enrollUser(
   typed: string,
   options: { replace?: boolean; issuer?: string } = {},
 ): Promise<Enrolment> {
-  const { store, keys, clock, emit } = context
-  const user = nameOf(context, typed)
-  if (context.rules().roster?.has(user) === false)
-    throw new Refusal(`the roster does not name ${user}: add it there first`)
+  const { store, keys, clock } = context
+  const user = listedName(context, typed)
   const seed = makeSeed()
   const codes = makeRecoveryCodes()
   const answer = await store.enroll({
@@ -70,10 +84,20 @@ export async function enrollUser(
   })
   if (answer.say === 'exists')
     throw new Refusal(`${user} is enrolled already: --replace ends that enrolment and makes a new one`)
-  emit({ stream: 'admin', action: 'user-enrolled', user, replaced: answer.replaced })
-  for (const device of answer.ended)
-    emit({ stream: 'auth', action: 'device-revoked', user, device, reason: 'enrolled anew' })
+  tellEnrolled(context, { user, ...answer })
   return { user, otpauth: otpauthUri(seed, user, options.issuer ?? DEFAULT_ISSUER), recovery_codes: codes }
+}
+
+/** For the audit, and the end of what went with an earlier enrolment. */
+export function tellEnrolled(
+  { emit, sessions }: UsersContext,
+  { user, replaced, ended, revoked }: { user: string; replaced: boolean; ended: string[]; revoked: string[] },
+): void {
+  emit({ stream: 'admin', action: 'user-enrolled', user, replaced })
+  const reason = 'enrolled anew'
+  for (const device of ended) emit({ stream: 'auth', action: 'device-revoked', user, device, reason })
+  for (const name of revoked) emit({ stream: 'admin', action: 'app-password-revoked', user, name, reason })
+  if (replaced) sessions.end({ user }, reason)
 }
 
 /** Gives everybody the store knows and everybody on the roster, by name; or those in one state. */
@@ -93,25 +117,32 @@ export async function listUsers({ store, rules }: UsersContext, state?: string):
 /** Gives all that is known of one user but the secrets. Throws {@link Refusal} for a user nobody knows. */
 export async function showUser(context: UsersContext, typed: string): Promise<UserDetail> {
   const user = nameOf(context, typed)
-  const { user: record, trusted, recovery } = await context.store.dossier(user)
+  const { user: record, trusted, recovery, temp, appPasswords } = await context.store.dossier(user)
+  const now = context.clock.now()
   const logins = await context.store.logins(user)
+  const journey = (await context.store.travels()).find((one) => one.user === user && context.clock.now() < one.until)
   const onRoster = context.rules().roster?.has(user) === true
-  if (record === null && logins.length === 0 && !onRoster) throw unknown(user)
+  if (record === null && logins.length === 0 && !onRoster && journey === undefined) throw unknownUser(user)
   return {
     user,
     state: record?.state ?? 'none',
     enrolled_at: record?.enrolledAt ?? null,
+    frozen: await context.store.frozen(user),
     recovery_codes_left: recovery.filter((code) => code.usedAt === null).length,
-    devices: devicesOf(trusted),
-    app_passwords: [],
+    temp_code_until: temp !== null && temp.usedAt === null && now < temp.until ? temp.until : null,
+    devices: devicesOf(trusted, context.trust(), now),
+    app_passwords: appPasswordRows(appPasswords, now),
+    travel:
+      journey === undefined ? null : { countries: journey.countries, until: journey.until, reason: journey.reason },
     logins,
   }
 }
 
-/** One row a device, whatever the number of strings it is trusted with; the one used last comes first. */
-function devicesOf(trusted: Trusted[]): UserDevice[] {
+/** One row a device, whatever the number of strings it is trusted with; the one used last comes first. `now` is ms since 1970. */
+export function devicesOf(trusted: Trusted[], rules: TrustRules, now: number): UserDevice[] {
   const devices = new Map<string, UserDevice>()
-  for (const { device: id, network, fingerprint, since, lastUsed, expires } of trusted) {
+  for (const row of trusted) {
+    const { device: id, network, fingerprint, since, lastUsed, expires } = row
     const known = devices.get(id)
     devices.set(id, {
       id,
@@ -120,29 +151,25 @@ function devicesOf(trusted: Trusted[]): UserDevice[] {
       trusted_at: Math.min(since, known?.trusted_at ?? since),
       last_used_at: Math.max(lastUsed, known?.last_used_at ?? lastUsed),
       expires_at: Math.max(expires, known?.expires_at ?? expires),
+      trusted: known?.trusted === true || isLive(row, rules, now),
     })
   }
   return [...devices.values()]
 }
 
 /**
- * Takes every trace of a user out of the store; the audit keeps its own. Works for names that the roster no longer holds.
- * Throws {@link Refusal} for a user the store does not know.
+ * Takes every trace of a user out of the store, and ends what is open; the audit keeps its own. Throws {@link Refusal} for a user the
+ * store does not know, and for one that the roster still names: with `required_for: enrolled` that name would get in without a code.
  */
 export async function removeUser(context: UsersContext, typed: string): Promise<string> {
   const user = nameOf(context, typed)
-  if (!(await context.store.remove(user))) throw unknown(user)
+  if (context.rules().roster?.has(user) === true)
+    throw new Refusal(
+      `the roster still names ${user}: take that line out first; \`postern user freeze\` stops a user at once`,
+    )
+  const live = context.sessions.list().some((session) => session.user === user && !session.ending)
+  if (!(await context.store.remove(user)) && !live) throw unknownUser(user)
   context.emit({ stream: 'admin', action: 'user-removed', user })
+  context.sessions.end({ user }, 'removed')
   return user
-}
-
-function nameOf({ rules }: UsersContext, typed: string): string {
-  const plain = plainName(typed, rules())
-  if (plain === null)
-    throw new Refusal(`${clean(typed)} is no user name: plain signs without spaces, at most one @, at most 254 octets`)
-  return rules().roster?.get(plain) ?? plain
-}
-
-function unknown(user: string): Refusal {
-  return new Refusal(`${user} is not known: \`postern user list\` names everybody`)
 }

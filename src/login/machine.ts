@@ -50,7 +50,7 @@ export type LoginVerdict =
 export type LineInput =
   | { on: 'command'; command: Command }
   | { on: 'sasl-line'; line: Buffer }
-  | { on: 'fault'; fault: LineFault | 'too-long' }
+  | { on: 'fault'; fault: LineFault | 'too-long' | 'behind-stls' }
 
 export type Input =
   | LineInput
@@ -69,7 +69,7 @@ export type Effect =
   | { do: 'reply'; text: string }
   /** Have the login judged and put in the verdict. Take no line until then. */
   | { do: 'judge'; user: Buffer; password: Secret; via: Via }
-  /** Forget all that was read and not taken, then start TLS, then put in `secured`. */
+  /** Start TLS, then put in `secured`. From the step that asks for this, no byte is read as a line. */
   | { do: 'start-tls' }
   | { do: 'relay' }
   /** For the audit. The reason is one of our own words, never the client's. */
@@ -101,12 +101,18 @@ export function expects(state: LoginState): LineKind | null {
   }
 }
 
-/** Turns what the reader gave into an input, in the sense of the state: the same bytes are a command or a SASL response. */
-export function inputOf(state: LoginState, next: Exclude<NextLine, { got: 'none' }>): LineInput {
+/**
+ * Turns what the reader gave into an input, in the sense of the state: the same bytes are a command or a SASL response.
+ * `behind`: octets that were read behind the line. ATTACK: who sits on the way puts commands behind a client's STLS, to be obeyed
+ * inside its TLS (CVE-2011-0411). No client may say a word there (RFC 2595 section 4), so whoever does is closed.
+ */
+export function inputOf(state: LoginState, next: Exclude<NextLine, { got: 'none' }>, behind: number): LineInput {
   if (next.got === 'too-long') return { on: 'fault', fault: 'too-long' }
   if (expects(state) === 'sasl') return { on: 'sasl-line', line: next.line }
   const parsed = parse(next.line)
-  return parsed.got === 'command' ? { on: 'command', command: parsed.command } : { on: 'fault', fault: parsed.fault }
+  if (parsed.got === 'fault') return { on: 'fault', fault: parsed.fault }
+  const isInjected = parsed.command.verb === 'STLS' && state.facts.tls === 'none' && behind > 0
+  return isInjected ? { on: 'fault', fault: 'behind-stls' } : { on: 'command', command: parsed.command }
 }
 
 const reply = (text: string): Effect => ({ do: 'reply', text })
@@ -189,9 +195,9 @@ function takeLine(before: LoginState, input: LineInput): Step {
 }
 
 /** Counts a fault of protocol. It ends an AUTH exchange, but not what USER said. */
-function faulty(state: LoginState, fault: LineFault | 'too-long' | 'bad-sasl'): Step {
+function faulty(state: LoginState, fault: Extract<LineInput, { on: 'fault' }>['fault'] | 'bad-sasl'): Step {
   const facts = { ...state.facts, faults: state.facts.faults + 1 }
-  if (fault === 'http') return violate(facts, say.NOT_UNDERSTOOD, 'http')
+  if (fault === 'http' || fault === 'behind-stls') return violate(facts, say.NOT_UNDERSTOOD, fault)
   if (facts.faults >= PROTOCOL_FAULTS_MAX) return violate(facts, say.TOO_MANY_FAULTS, `too-many-faults ${fault}`)
   const text = fault === 'too-long' ? say.TOO_LONG : fault === 'bad-sasl' ? say.BAD_SASL : say.NOT_UNDERSTOOD
   return state.at === 'named' ? stay({ ...state, facts }, text) : open(facts, text)
@@ -214,7 +220,7 @@ function obey(state: Commanded, command: Command): Step {
     case 'USER':
     case 'PASS':
     case 'AUTH':
-      return facts.tls === 'on' ? logIn(state, command) : open(facts, say.TLS_FIRST)
+      return facts.tls === 'on' ? logIn(state, command) : tooEarly(facts, command)
     case 'APOP':
       return stay(state, say.NO_APOP)
     case 'mailbox':
@@ -224,6 +230,13 @@ function obey(state: Commanded, command: Command): Step {
     default:
       return never(command)
   }
+}
+
+/** Before TLS. The operator learns that somebody's password may have crossed the network in the clear, but not whose. */
+function tooEarly(facts: Facts, command: Command): Step {
+  if (command.verb === 'AUTH' && command.mechanism === null) return open(facts, say.TLS_FIRST)
+  const violation: Effect = { do: 'violation', reason: `${command.verb.toLowerCase()}-before-stls` }
+  return { next: { at: 'open', facts }, effects: [reply(say.TLS_FIRST), violation] }
 }
 
 /** USER, PASS and AUTH under TLS. USER is always answered +OK: it must not tell who exists (RFC 1939 section 7). */

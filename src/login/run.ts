@@ -20,15 +20,26 @@ export type LoginOptions = {
   violation(reason: string): void
   /** Aborts, with an Ending as its reason, when the connection is to end from outside. */
   stop: AbortSignal
+  /**
+   * Null where TLS stands. Else it sets up TLS on the bare client when that says STLS, until the signal aborts, and gives the
+   * client as it is to be spoken to from then on, or null when that failed. Must not throw.
+   */
+  startTls: ((late: AbortSignal) => Promise<Duplex | null>) | null
 }
 
-/** `relay`: the login was proven and its +OK written; `rest` is what the client has sent behind it. */
-export type LoginResult = { at: 'relay'; rest: Buffer } | { at: 'over'; reason: Ending | 'violation' }
+/**
+ * `relay`: the login was proven and its +OK written; `rest` is what the client has sent behind it. `client`: with TLS, if it came
+ * to that.
+ */
+export type LoginResult = { client: Duplex } & (
+  { at: 'relay'; rest: Buffer } | { at: 'over'; reason: Ending | 'violation' }
+)
 
-/** Needs a client whose TLS stands. Greets it and converses until a login is proven or the connection is to end. */
+/** Greets a client and converses until a login is proven or the connection is to end. */
 export async function runLogin(client: Duplex, options: LoginOptions): Promise<LoginResult> {
   const inbox = openInbox(client, options)
-  let state = begin('on', options.server)
+  const { startTls } = options
+  let state = begin(startTls === null ? 'on' : 'none', options.server)
   let result: LoginResult | null = null
 
   const perform = async (effect: Effect): Promise<void> => {
@@ -42,13 +53,14 @@ export async function runLogin(client: Duplex, options: LoginOptions): Promise<L
         options.violation(effect.reason)
         return
       case 'relay':
-        result = { at: 'relay', rest: inbox.rest() }
+        result = { at: 'relay', rest: inbox.rest(), client: inbox.client() }
         return
       case 'close':
-        result = { at: 'over', reason: effect.reason }
+        result = { at: 'over', reason: effect.reason, client: inbox.client() }
         return
       case 'start-tls':
-        throw new Error('a listener without implicit TLS has no runner yet')
+        if (startTls === null) throw new Error('TLS within TLS')
+        return inbox.secure(startTls)
       default:
         never(effect)
     }
@@ -60,6 +72,8 @@ export async function runLogin(client: Duplex, options: LoginOptions): Promise<L
       const input = await inbox.next(state)
       const done = step(state, input)
       state = done.next
+      // Before the +OK to STLS is written: what the client sends behind that is TLS.
+      if (state.at === 'securing') inbox.leave()
       for (const effect of done.effects) await perform(effect)
     }
     return result
@@ -76,18 +90,27 @@ type Inbox = {
   /** Resolves when there is room for more, or the client is gone. */
   write(text: string): Promise<void>
   rest(): Buffer
+  /** Reads no more, and forgets what was read. */
+  leave(): void
+  /** Once all is written, has TLS set up; what came of it comes out of `next`. */
+  secure(startTls: NonNullable<LoginOptions['startTls']>): Promise<void>
+  client(): Duplex
   close(): void
 }
 
-function openInbox(client: Duplex, options: LoginOptions): Inbox {
+function openInbox(bare: Duplex, options: LoginOptions): Inbox {
   const reader = lineReader()
   const gone = new AbortController()
+  const late = new AbortController()
+  let client = bare
+  let tls: 'none' | 'failed' | 'secured' = 'none'
   let wake = () => {}
   let verdict: LoginVerdict | null = null
   let judging = false
   let ended = false
   let closed: Ending | null = null
   const clock = stopwatch(options.deadlineMs, () => {
+    late.abort()
     wake()
   })
 
@@ -111,15 +134,27 @@ function openInbox(client: Duplex, options: LoginOptions): Inbox {
   const onStop = () => {
     wake()
   }
-  client.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
+  const listen = () => {
+    client.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
+    if (client.destroyed) onClose()
+  }
+  const leave = () => {
+    client.off('data', onData).off('end', onEnd).off('close', onClose)
+    client.pause()
+  }
+  listen()
   options.stop.addEventListener('abort', onStop)
-  if (client.destroyed) onClose()
 
   /** What can be told right now, most urgent first. */
   const ready = (state: Parameters<typeof inputOf>[0]): Input | null => {
     if (closed !== null) return { on: 'stop', reason: closed }
     if (options.stop.aborted) return { on: 'stop', reason: options.stop.reason as Ending }
     if (clock.isOver()) return { on: 'deadline' }
+    if (tls !== 'none') {
+      const input: Input = tls === 'secured' ? { on: 'secured' } : { on: 'stop', reason: 'client-closed' }
+      tls = 'none'
+      return input
+    }
     if (verdict !== null) {
       const given = verdict
       verdict = null
@@ -130,7 +165,7 @@ function openInbox(client: Duplex, options: LoginOptions): Inbox {
     const kind = judging ? null : expects(state)
     if (kind === null) return null
     const line = reader.next(kind)
-    if (line.got !== 'none') return inputOf(state, line)
+    if (line.got !== 'none') return inputOf(state, line, reader.size())
     if (ended) return { on: 'stop', reason: 'client-closed' }
     client.resume()
     return null
@@ -169,14 +204,39 @@ function openInbox(client: Duplex, options: LoginOptions): Inbox {
       })
     },
     rest: () => reader.rest(),
+    leave() {
+      leave()
+      reader.clear()
+    },
+    async secure(startTls) {
+      await written(client, [late.signal, options.stop])
+      const secured = await startTls(late.signal)
+      tls = secured === null ? 'failed' : 'secured'
+      if (secured === null) return
+      client = secured
+      listen()
+    },
+    client: () => client,
     close() {
       gone.abort()
       clock.halt()
       options.stop.removeEventListener('abort', onStop)
-      client.off('data', onData).off('end', onEnd).off('close', onClose)
-      client.pause()
+      leave()
     },
   }
+}
+
+/** Resolves when the system has all that was written, or one of the signals aborts: TLS writes past what still waits here. */
+async function written(client: Duplex, until: AbortSignal[]): Promise<void> {
+  if (client.writableLength === 0) return
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      for (const signal of until) signal.removeEventListener('abort', done)
+      resolve()
+    }
+    for (const signal of until) signal.addEventListener('abort', done)
+    client.write('', done)
+  })
 }
 
 /** A deadline over a total time that can be halted. `over` is called once when it has run out. */

@@ -17,10 +17,14 @@ export type Readings = {
   auditLagSeconds(): number
   /** How many users are in each state, such as `{ enrolled: 12, pending: 3 }`. */
   users(): Record<string, number>
+  /** Locks of users, addresses and networks that stand. */
+  locksActive(): number
   /** Seconds since each feed of reputation.yaml was last confirmed. */
   feedAges(): Record<string, number>
   /** What part of the connections one private or gateway address makes, 0 to 1. */
   originConcentration(): number
+  /** The collectors of the policies: how old the oldest line is that they were not sent, and what they will never get. */
+  forwards(): { to: string; fault: string | null; lag: number; again: number; lost: number }[]
 }
 
 export type Metrics = {
@@ -31,6 +35,8 @@ export type Metrics = {
   /** From `authenticate` to `settle`; the old server's share of it. */
   login(ms: number): void
   backendLogin(ms: number): void
+  /** A password was not looked at for `password-exposed`. */
+  passwordCheckSkipped(): void
   /** Gives the exposition text and its content type. */
   scrape(): Promise<{ type: string; text: string }>
 }
@@ -46,6 +52,7 @@ export function createMetrics(readings: Readings): Metrics {
   const timers = histograms(registry)
   const carried = counter(registry, 'postern_relay_bytes_total', 'POP3 octets carried after login', ['direction'])
   const messages = counter(registry, 'postern_messages_total', 'Messages retrieved and deleted', ['action'])
+  const skipped = counter(registry, 'postern_password_checks_skipped_total', 'Not looked at for password-exposed', [])
   gauges(registry, readings)
   processMetrics(registry)
   return {
@@ -66,6 +73,9 @@ export function createMetrics(readings: Readings): Metrics {
     },
     backendLogin: (ms) => {
       timers.backendLogin.observe(ms / 1000)
+    },
+    passwordCheckSkipped: () => {
+      skipped.inc()
     },
     scrape: async () => ({ type: registry.contentType, text: await registry.metrics() }),
   }
@@ -154,7 +164,9 @@ function gauges(registry: Registry, readings: Readings): void {
   read(registry, 'postern_fronts', 'Front processes that run', readings.fronts)
   read(registry, 'postern_sessions_active', 'Sessions that are open', readings.sessionsActive)
   read(registry, 'postern_audit_lag_seconds', 'Age of the oldest audit line not on disk', readings.auditLagSeconds)
+  read(registry, 'postern_locks_active', 'Users, addresses and networks that are locked', readings.locksActive)
   readEach(registry, 'postern_users', 'Users by state', 'state', readings.users)
+  forwardMetrics(registry, readings)
   readEach(registry, 'postern_feed_age_seconds', 'Since a feed was last confirmed', 'feed', readings.feedAges)
   read(
     registry,
@@ -162,6 +174,20 @@ function gauges(registry: Registry, readings: Readings): void {
     'Part of the connections that one private or gateway address makes; over 0.5 the real addresses are being lost',
     readings.originConcentration,
   )
+}
+
+function forwardMetrics(registry: Registry, { forwards }: Readings): void {
+  const each = (name: string, help: string, value: (one: ReturnType<Readings['forwards']>[number]) => number) => {
+    readEach(registry, name, help, 'forward', () => Object.fromEntries(forwards().map((one) => [one.to, value(one)])))
+  }
+  each('postern_forward_lag_seconds', 'Age of the oldest audit line that was not sent', ({ lag }) => lag)
+  each('postern_forward_up', '1 while there is a connection to the collector', ({ fault }) => (fault === null ? 1 : 0))
+  each(
+    'postern_forward_lost_lines',
+    'Lines that rotation removed before they were sent, since the start',
+    ({ lost }) => lost,
+  )
+  each('postern_forward_repeated_lines', 'Lines sent more than once, since the start', ({ again }) => again)
 }
 
 /** The keeper's own, as process exporters name them. */

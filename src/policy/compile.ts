@@ -8,7 +8,7 @@ import { gateOf } from './reputation.ts'
  * Capabilities of the backends are not known yet: the health check fills them in.
  */
 export function compilePolicies(policies: Policies, generation: number): Snapshot {
-  const { postern, networks, reputation, geofence, certificates } = policies
+  const { postern, networks, reputation, geofence, certificates, clientCa } = policies
   return {
     generation,
     listeners: postern.listeners.map(({ name, address, tls, client_certificates, proxy_protocol_from: from }, i) => ({
@@ -27,24 +27,29 @@ export function compilePolicies(policies: Policies, generation: number): Snapsho
       key: reveal(privateKey).toString(),
       serverNames,
     })),
+    clientCa: clientCa === null ? null : { ca: clientCa.ca, crls: clientCa.crls, userFrom: clientCa.userFrom },
     minVersion: postern.tls.min_version === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
-    backends: postern.backends.map(({ name, addresses, auth, login_time, busy_errors, proxy_protocol, xclient }) => ({
-      name,
-      addresses,
-      auth,
-      loginTimeMs: login_time,
-      busyErrors: busy_errors,
-      capabilities: null,
-      proxyProtocol: proxy_protocol,
-      xclient,
-    })),
+    backends: postern.backends.map(
+      ({ name, addresses, auth, login_time, busy_errors, proxy_protocol, xclient }, i) => ({
+        name,
+        addresses,
+        tls: policies.backendTls[i] ?? null,
+        auth,
+        loginTimeMs: login_time,
+        busyErrors: busy_errors,
+        capabilities: null,
+        proxyProtocol: proxy_protocol,
+        xclient,
+      }),
+    ),
     gate: {
       networks,
       reputation: gateOf(reputation, () => null),
       geofence: geofence?.check ?? null,
-      data: { country: null, asn: null, passes: [] },
+      data: { country: null, asn: null, passes: [], travellers: [] },
     },
     onDeny: postern.on_deny,
+    messages: postern.audit.messages,
     limits: {
       loginTimeMs: postern.limits.login_time,
       idleTimeMs: postern.limits.idle_time,

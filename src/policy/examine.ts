@@ -45,12 +45,17 @@ export function examine<T>(file: YamlFile, kind: PolicyName, shown: string, sche
 /** `limits.idle_time: 12` has no unit; … */
 export function sentence(file: YamlFile, path: Path, message: string): string {
   if (path.length === 0) return `the file ${message}`
-  const name = path
+  const name = keyName(path)
+  const written = file.written(path)
+  return written === null || written === '' ? `\`${name}\` ${message}` : `\`${name}: ${written}\` ${message}`
+}
+
+/** Gives a path as an operator would name it: `limits.idle_time`, `rules[0].users`. */
+export function keyName(path: Path): string {
+  return path
     .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
     .join('')
     .replace(/^\./, '')
-  const written = file.written(path)
-  return written === null || written === '' ? `\`${name}\` ${message}` : `\`${name}: ${written}\` ${message}`
 }
 
 function unknownKeys(issue: Extract<Issue, { code: 'unrecognized_keys' }>): { key: string; message: string }[] {

@@ -49,7 +49,7 @@ export async function loadGateFiles(tools: GateTools, login: Login | null, state
   const rates = await tools.open('rates', ratesSchema)
   if (rates !== null) tools.add(rates.opened, ratesSense(rates.value))
   return {
-    networks: networks && (await loadNetworks(reading, networks.opened.file, networks.opened.name, networks.value)),
+    networks: networks && (await loadNetworks(reading, networks.opened, networks.value)),
     reputation: reputation && (await loadReputation(reading, reputation.opened, reputation.value, state)),
     dnsbl: reputation === null ? [] : zonesOf(reputation.opened, reputation.value),
     geofence: fence && (await loadGeofence(reading, fence.opened, fence.value, login)),

@@ -1,42 +1,52 @@
 /** Reads the whole set of policies, or says all that is wrong with it. */
-import { realpath, stat } from 'node:fs/promises'
-import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
 import type { z } from 'zod'
-import { writeDay } from '../base/day.ts'
 import { LIST_FILE_MAX, POLICY_FILE_MAX } from '../base/limits.ts'
 import type { RuleAt } from '../audit/events.ts'
 import { type Compile, workHere } from '../compiler/job.ts'
-import { type Certificate, loadCertificate } from './certificates.ts'
+import type { BackendTls } from '../keeper/messages.ts'
+import { loadTrust } from './backend-tls.ts'
+import type { Certificate } from './certificates.ts'
 import type { Environment } from './environment.ts'
-import { examine, sentence } from './examine.ts'
-import { type Finding, render, START } from './findings.ts'
+import { examine } from './examine.ts'
+import { render, START } from './findings.ts'
+import { type ForwardPlan, loadForwards } from './forwards.ts'
 import { type GatePolicies, type GateTools, loadGateFiles } from './gate-files.ts'
 import type { PolicyName } from './not-yet.ts'
 import type { PolicyFile } from './read-file.ts'
 import { type Opened, type Reading, startReading } from './reading.ts'
+import { type Keys, loadKeys } from './load-keys.ts'
+import { notRequiredSense } from './not-required.ts'
+import { add, at } from './remark.ts'
 import { parseRoster } from './roster.ts'
+import { type LoginRule, loadRules, rulesSense } from './rules.ts'
 import { type Login, loginSchema, type Postern, posternSchema, type SchemaContext } from './schema.ts'
-import { loginSense, posternSense, type Remarks } from './sense.ts'
+import { loginSense, posternSense } from './sense.ts'
 import { type Path, readYaml } from './yaml-file.ts'
 
 /** A set of policies without a fault. A check that `checks` does not name is null. */
-export type Policies = GatePolicies & {
-  /** Where postern.yaml lies, absolute. */
-  folder: string
-  postern: Postern
-  login: Login
-  /** Every spelling of every user in plain form, to the canonical name; null when login.yaml names no roster. */
-  roster: ReadonlyMap<string, string> | null
-  certificates: Certificate[]
-  /** Pairs on disk that do not fit, where the last good pair goes on. Only with `lastGood`. */
-  rejected: { name: string; reason: string }[]
-  /** Environment variables that the files use. */
-  variables: string[]
-  /** Where a key stands, as `file:line:column`, with what is written there. For messages about values. */
-  tell: (file: PolicyName, path: Path, message: string) => string
-  /** A rule of postern.yaml with the line that its key stands on. */
-  ruleAt: (rule: string, path: Path) => RuleAt
-}
+export type Policies = GatePolicies &
+  Keys & {
+    /** Where postern.yaml lies, absolute. */
+    folder: string
+    postern: Postern
+    login: Login
+    /** Every spelling of every user in plain form, to the canonical name; null when login.yaml names no roster. */
+    roster: ReadonlyMap<string, string> | null
+    rules: LoginRule[]
+    forwards: ForwardPlan[]
+    /** How each backend is reached under TLS, in the order of postern.yaml; null for plain POP3. */
+    backendTls: (BackendTls | null)[]
+    /** Where `second_factor.methods` stand, for the audit. */
+    methodsAt: RuleAt
+    /** Environment variables that the files use. */
+    variables: string[]
+    /** Where a key stands, as `file:line:column`, with what is written there. For messages about values. */
+    tell: (file: PolicyName, path: Path, message: string) => string
+    /** A rule of postern.yaml with the line that its key stands on. */
+    ruleAt: (rule: string, path: Path) => RuleAt
+  }
 
 /** Faults and warnings are lines `file:line:column: message`. `files` are all that were read or looked for. */
 export type Loaded =
@@ -64,39 +74,49 @@ export async function loadPolicies(file: string, environment: Environment, optio
   const opened = await openAll(reading, resolve(file))
   const postern = opened.postern && examineFile(reading, opened.postern, 'postern.yaml', posternSchema)
   const login = opened.login && examineFile(reading, opened.login, 'login.yaml', loginSchema)
-  const certificates: Policies['certificates'] = []
-  const rejected: Policies['rejected'] = []
-  if (opened.postern && postern) {
-    add(reading, opened.postern, posternSense(postern))
-    for (const [i] of postern.tls.certificates.entries()) {
-      const result = await loadPair(reading, opened.postern, postern, i, options.lastGood)
-      if (result.certificate) certificates.push(result.certificate)
-      if (result.rejected) rejected.push(result.rejected)
-    }
-    await lookAtKey(reading, opened.postern, postern)
-  }
-  if (opened.login && login) add(reading, opened.login, loginSense(login))
-  const roster = opened.login && login ? await loadRoster(reading, opened.login, login) : null
+  if (opened.postern && postern) add(reading, opened.postern, posternSense(postern))
+  const keys = await loadKeys(reading, opened.postern, postern, options.lastGood)
+  const backendTls = opened.postern && postern ? await trustOf(reading, opened.postern, postern) : []
+  const forwards = await forwardsOf(reading, opened.postern, postern)
   if (options.compileAs && postern) reading.compile = options.compileAs(postern.processes.user)
+  const { roster, rules } = await loadLogin(reading, opened.login, login, postern)
   const tools = gateTools(reading, opened.postern, postern)
   const { opened: gateFiles, ...gate } = await loadGateFiles(tools, login, postern?.state.path ?? null)
 
   const files = reading.reader.files()
   const warnings = render(reading.findings.warnings)
-  if (reading.findings.faults.length > 0 || !postern || !login) {
+  if (reading.findings.faults.length > 0 || !postern || !login || !rules) {
     return { ok: false, faults: render(reading.findings.faults), warnings, files }
   }
-  const variables = [...reading.variables]
   const tell = teller({
     'postern.yaml': opened.postern,
     'login.yaml': opened.login,
     'geofence.yaml': gateFiles.geofence,
     'reputation.yaml': gateFiles.reputation,
   })
-  const ruleAt = placer(opened.postern)
-  const read = { folder: reading.folder, postern, login, roster, certificates, rejected, variables }
-  const policies = { ...read, ...gate, tell, ruleAt }
+  const ruleAt = placer('postern.yaml', opened.postern)
+  const methodsAt = placer('login.yaml', opened.login)('second_factor.methods', ['second_factor', 'methods'])
+  const read = { folder: reading.folder, postern, login, roster, rules, methodsAt, backendTls, forwards, ...keys }
+  const policies = { ...read, ...gate, variables: [...reading.variables], tell, ruleAt }
   return { ok: true, policies, warnings, files }
+}
+
+type LoginParts = { roster: Policies['roster']; rules: LoginRule[] | null }
+
+/** What login.yaml leads to: the roster, and the rules with their lists. */
+async function loadLogin(
+  reading: Reading,
+  opened: Opened | null,
+  login: Login | null,
+  postern: Postern | null,
+): Promise<LoginParts> {
+  if (opened === null || login === null) return { roster: null, rules: null }
+  add(reading, opened, loginSense(login))
+  if (postern !== null) {
+    add(reading, opened, rulesSense(login, postern))
+    add(reading, opened, notRequiredSense(login, postern))
+  }
+  return { roster: await loadRoster(reading, opened, login), rules: await loadRules(reading, opened, login) }
 }
 
 async function openAll(reading: Reading, file: string): Promise<{ postern: Opened | null; login: Opened | null }> {
@@ -136,46 +156,17 @@ function examineFile<T>(
   return examined.value
 }
 
-function add(reading: Reading, opened: Opened, remarks: Remarks): void {
-  reading.findings.faults.push(...remarks.faults.map(({ path, message }) => at(opened, path, message)))
-  reading.findings.warnings.push(...remarks.warnings.map(({ path, message }) => at(opened, path, message)))
+async function trustOf(reading: Reading, opened: Opened, postern: Postern): Promise<Policies['backendTls']> {
+  const trust = await loadTrust(reading, postern)
+  add(reading, opened, trust)
+  return trust.backends
 }
 
-function at({ file, name }: Opened, path: Path, message: string): Finding {
-  return { file: name, ...file.place(path), message: sentence(file, path, message) }
-}
-
-type Pair = { certificate?: Certificate; rejected?: { name: string; reason: string } }
-
-async function loadPair(
-  reading: Reading,
-  { file, name }: Opened,
-  { tls }: Postern,
-  i: number,
-  lastGood: readonly Certificate[] | undefined,
-): Promise<Pair> {
-  const pair = tls.certificates[i]
-  if (pair === undefined) return {}
-  const place = { file: name, ...file.place(['tls', 'certificates', i]) }
-  const { findings, now } = reading
-  const files = { name: relative(reading.folder, pair.cert), ...pair }
-  const read = await loadCertificate(files, reading.reader, now, reading.shown)
-  const inForce = lastGood?.find((one) => one.cert === pair.cert && one.key === pair.key)
-  const early = read.ok ? read.value.outOfTime : null
-  const reason = early === null ? (read.ok ? null : read.fault) : `${reading.shown(pair.cert)} ${early}`
-  if (inForce !== undefined && reason !== null && (!read.ok || inForce.notAfter >= now)) {
-    findings.warnings.push({ ...place, message: `${reason}; the last good pair goes on` })
-    return { certificate: inForce, rejected: { name: files.name, reason } }
-  }
-  if (!read.ok) {
-    findings.faults.push({ ...place, message: read.fault })
-    return {}
-  }
-  const { notAfter, outOfTime, warnings } = read.value
-  const ends = outOfTime === null && notAfter - now < tls.warn_before_expiry
-  const soon = ends ? [`${reading.shown(pair.cert)} runs out on ${writeDay(notAfter)}; renew it`] : []
-  findings.warnings.push(...[...warnings, ...soon].map((message) => ({ ...place, message })))
-  return { certificate: read.value }
+async function forwardsOf(reading: Reading, opened: Opened | null, postern: Postern | null): Promise<ForwardPlan[]> {
+  if (opened === null || postern === null) return []
+  const { plans, remarks } = await loadForwards(postern.audit.forward, reading)
+  add(reading, opened, remarks)
+  return plans
 }
 
 async function loadRoster(
@@ -214,35 +205,6 @@ function gateTools(reading: Reading, by: Opened | null, postern: Postern | null)
   }
 }
 
-/** A backup or a thief that gets the state must not get the key to it along with it. */
-async function lookAtKey(reading: Reading, opened: Opened, { state }: Postern): Promise<void> {
-  if (state.key_file.from !== 'file') return
-  const path = ['state', 'key_file']
-  const [key, folder] = await Promise.all([real(state.key_file.path), real(state.path)])
-  if (key === folder || key.startsWith(folder + sep)) {
-    reading.findings.faults.push(
-      at(opened, path, 'lies inside `state.path`: whoever copies the state has its key; move it'),
-    )
-  }
-  const mode = await stat(key).then(
-    (facts) => facts.mode,
-    () => 0,
-  )
-  const shown = reading.shown(state.key_file.path)
-  if ((mode & 0o077) !== 0) {
-    reading.findings.warnings.push(at(opened, path, `can be read by others than its owner; chmod 600 ${shown}`))
-  }
-}
-
-/** A path with its links followed, as far as it exists. */
-async function real(path: string): Promise<string> {
-  try {
-    return await realpath(path)
-  } catch {
-    return dirname(path) === path ? path : join(await real(dirname(path)), basename(path))
-  }
-}
-
 async function lookAtFolder(reading: Reading, file: string): Promise<void> {
   const mode = await stat(reading.folder).then(
     (facts) => facts.mode,
@@ -257,8 +219,8 @@ async function lookAtFolder(reading: Reading, file: string): Promise<void> {
   )
 }
 
-function placer(opened: Opened | null): Policies['ruleAt'] {
-  return (rule, path) => ({ file: 'postern.yaml', line: opened?.file.place(path).line ?? 0, rule })
+function placer(file: PolicyName, opened: Opened | null): Policies['ruleAt'] {
+  return (rule, path) => ({ file, line: opened?.file.place(path).line ?? 0, rule })
 }
 
 function teller(opened: Partial<Record<PolicyName, Opened | null>>): Policies['tell'] {

@@ -11,33 +11,16 @@ export type PolicyName =
 type Row = { file: PolicyName; at: string; built: readonly unknown[] }
 
 const ROWS: readonly Row[] = [
-  { file: 'postern.yaml', at: 'listeners.*.tls', built: ['implicit'] },
-  { file: 'postern.yaml', at: 'listeners.*.client_certificates', built: ['off'] },
-  { file: 'postern.yaml', at: 'tls.client_ca', built: [null] },
-  { file: 'postern.yaml', at: 'backends.*.tls', built: ['off'] },
-  { file: 'postern.yaml', at: 'backends.*.auth', built: ['auto', 'user', 'apop'] },
   { file: 'postern.yaml', at: 'state.store', built: ['sqlite'] },
-  { file: 'postern.yaml', at: 'audit.rotate.every', built: ['1d'] },
-  { file: 'postern.yaml', at: 'audit.rotate.size', built: ['100MiB'] },
-  { file: 'postern.yaml', at: 'audit.messages', built: ['off'] },
-  { file: 'postern.yaml', at: 'audit.dovecot_log', built: [null] },
-  { file: 'postern.yaml', at: 'audit.forward', built: [[]] },
   { file: 'reputation.yaml', at: 'crowdsec', built: [null] },
-  { file: 'login.yaml', at: 'failures.per_user', built: [] },
-  { file: 'login.yaml', at: 'failures.per_address', built: [] },
-  { file: 'login.yaml', at: 'failures.per_network', built: [] },
-  { file: 'login.yaml', at: 'failures.per_user_everywhere', built: [] },
-  { file: 'login.yaml', at: 'rules', built: [[]] },
 ]
-
-const METHOD = 'totp'
 
 /** `whole`: the key must not stand there at all. The message is the end of a sentence. */
 export type Missing = { path: Path; whole: boolean; message: string }
 
 /** Needs a policy file's name and its data as written; gives all in it that is not built. */
 export function notYet(file: PolicyName, data: unknown): Missing[] {
-  const found = ROWS.filter((row) => row.file === file).flatMap((row) =>
+  return ROWS.filter((row) => row.file === file).flatMap((row) =>
     placesOf(data, row.at.split('.'), [])
       .filter(({ value }) => !row.built.some((built) => isSame(built, value)))
       .map(({ path }) => ({
@@ -46,14 +29,6 @@ export function notYet(file: PolicyName, data: unknown): Missing[] {
         message: `is not in this version yet; ${instead(row.built)}`,
       })),
   )
-  return file === 'login.yaml' ? [...found, ...withoutCodes(data)] : found
-}
-
-/** A rule of its own, as it is about what a list lacks. */
-function withoutCodes(data: unknown): Missing[] {
-  return placesOf(data, ['second_factor', 'methods'], [])
-    .filter(({ value }) => Array.isArray(value) && value.length > 0 && !value.includes(METHOD))
-    .map(({ path }) => ({ path, whole: false, message: `without ${METHOD} is not in this version yet; add ${METHOD}` }))
 }
 
 function placesOf(value: unknown, keys: readonly string[], path: Path): { path: Path; value: unknown }[] {

@@ -5,9 +5,11 @@
  */
 import { z } from 'zod'
 import { isCountry, meantCountry } from '../base/country.ts'
-import { LIST_FILES_MAX, TOTP_WINDOW_MAX } from '../base/limits.ts'
+import { LIST_FILES_MAX } from '../base/limits.ts'
+import { TOTP_WINDOW_MAX } from '../base/login-limits.ts'
 import { faulty, parsed, type Parsed } from '../base/parsed.ts'
 import { Secret } from '../base/secret.ts'
+import { forwardList } from './forward-schema.ts'
 import {
   count,
   day,
@@ -58,7 +60,7 @@ export function posternSchema(context: SchemaContext) {
   return section({
     listeners: list(listener, 'name at least one', 1, 64).prefault([{ name: 'outside', address: '[::]:995' }]),
     tls: tlsSection(file),
-    backends: list(backend, 'name the old server', 1, 64),
+    backends: list(backendSection(file), 'name the old server', 1, 64),
     checks: list(check, 'name the checks').prefault(['networks']),
     on_deny: word('drop', 'say').prefault('drop'),
     reload: word('watch', 'signal').prefault('watch'),
@@ -119,25 +121,29 @@ const username = leaf('write a pattern such as "{user}"', (value): Parsed<string
   return rest === value ? faulty('would log everybody in as one user; use {user}, {local} and {domain}') : parsed(value)
 })
 
-const backend = section({
-  name: label,
-  domains: list(
-    leaf('write domains, or "*" for all', (value) => (value === '*' ? parsed('*') : domainOf(value))),
-    'name a domain, or "*" for all',
-    1,
-  ).prefault(['*']),
-  addresses: list(hostPort(1), 'write the host and port of the old server', 1, 64),
-  tls: word('off', 'stls', 'implicit').prefault('off'),
-  auth: word('auto', 'user', 'apop', 'plain').prefault('auto'),
-  username: username.prefault('{user}'),
-  capabilities: word('auto').prefault('auto'),
-  login_time: duration('1s', '1h').prefault('180s'),
-  max_sessions: count(1, 1_000_000).prefault(200),
-  remember_refused: duration('0s', '7d').prefault('15m'),
-  proxy_protocol: word('off', 'v1', 'v2').prefault('off'),
-  xclient: toggle.prefault('off'),
-  busy_errors: list(pattern, 'write patterns', 0, 50).prefault(busy),
-})
+function backendSection(file: ReturnType<typeof path>) {
+  return section({
+    name: label,
+    domains: list(
+      leaf('write domains, or "*" for all', (value) => (value === '*' ? parsed('*') : domainOf(value))),
+      'name a domain, or "*" for all',
+      1,
+    ).prefault(['*']),
+    addresses: list(hostPort(1), 'write the host and port of the old server', 1, 64),
+    tls: word('off', 'stls', 'implicit').prefault('off'),
+    tls_ca: file.nullable().prefault(null),
+    tls_name: domain.nullable().prefault(null),
+    auth: word('auto', 'user', 'apop', 'plain').prefault('auto'),
+    username: username.prefault('{user}'),
+    capabilities: word('auto').prefault('auto'),
+    login_time: duration('1s', '1h').prefault('180s'),
+    max_sessions: count(1, 1_000_000).prefault(200),
+    remember_refused: duration('0s', '7d').prefault('15m'),
+    proxy_protocol: word('off', 'v1', 'v2').prefault('off'),
+    xclient: toggle.prefault('off'),
+    busy_errors: list(pattern, 'write patterns', 0, 50).prefault(busy),
+  })
+}
 
 function domainOf(value: unknown): Parsed<string> {
   const result = domain.safeParse(value)
@@ -171,7 +177,6 @@ function masterKey(context: SchemaContext) {
 }
 
 function auditSection(file: ReturnType<typeof path>) {
-  const stream = word('access', 'auth', 'session', 'admin')
   return section({
     path: file.prefault('../state/audit'),
     keep: duration('1d', '36500d').prefault('200d'),
@@ -182,10 +187,7 @@ function auditSection(file: ReturnType<typeof path>) {
     }).prefault({}),
     messages: toggle.prefault('off'),
     dovecot_log: file.nullable().prefault(null),
-    forward: list(
-      section({ to: text(), streams: list(stream, 'name streams', 1).optional() }),
-      'name a receiver',
-    ).prefault([]),
+    forward: forwardList(file).prefault([]),
   })
 }
 

@@ -11,7 +11,8 @@ export type Remarks = { faults: Remark[]; warnings: Remark[] }
 /** RFC 1939, 3: an autologout timer must be of at least ten minutes. */
 const IDLE_LEAST_MS = 600_000
 
-const EVERYBODY = ['0.0.0.0/0', '0.0.0.0-255.255.255.255', '::/0']
+/** All of an IP version, as `Range` prints it. */
+export const EVERYBODY = ['0.0.0.0/0', '0.0.0.0-255.255.255.255', '::/0']
 
 /** Needs postern.yaml as examined. */
 export function posternSense(postern: Postern): Remarks {
@@ -28,6 +29,7 @@ export function posternSense(postern: Postern): Remarks {
         'names two backends',
       ),
       ...unguardedAdmin(postern.admin),
+      ...askingInVain(postern),
       ...tooLong(postern.state.path),
     ],
     warnings: [
@@ -35,6 +37,7 @@ export function posternSense(postern: Postern): Remarks {
       ...unreachable(postern.backends),
       ...plainText(postern),
       ...everybodysWord(postern.listeners),
+      ...neverAsked(postern),
       ...postern.backends.flatMap((backend, i) =>
         backend.xclient && backend.proxy_protocol !== 'off' ? [toldTwice(i)] : [],
       ),
@@ -46,7 +49,6 @@ export function posternSense(postern: Postern): Remarks {
 export function loginSense(login: Login): Remarks {
   const { second_factor: factor, users, trusted_device: device } = login
   const enrolled = factor.required_for === 'enrolled'
-  const wide = factor.not_required_from.flatMap((range, i) => (EVERYBODY.includes(range.text) ? [i] : []))
   const loose = device.for !== null && (device.same_network.ipv4 < 16 || device.same_network.ipv6 < 32)
   return {
     faults:
@@ -59,10 +61,6 @@ export function loginSense(login: Login): Remarks {
           ]
         : [],
     warnings: [
-      ...wide.map((i) => ({
-        path: ['second_factor', 'not_required_from', i],
-        message: 'is everybody: the password alone is enough',
-      })),
       ...(!enrolled && factor.until !== null
         ? [{ path: ['second_factor', 'until'], message: 'says nothing unless `required_for` is enrolled' }]
         : []),
@@ -88,6 +86,25 @@ export function isExposed(address: string): boolean {
 export function plainTextRemark(path: Path, found?: string): Remark {
   const where = found === undefined ? 'is' : `leads to ${found},`
   return { path, message: `${where} beyond private networks, and \`tls: off\` sends passwords there in plain text` }
+}
+
+/** Without a CA every certificate would be refused, and nobody would know why. */
+function askingInVain({ listeners, tls }: Postern): Remark[] {
+  return listeners.flatMap((one, i) =>
+    one.client_certificates === 'request' && tls.client_ca === null
+      ? [
+          {
+            path: ['listeners', i, 'client_certificates'],
+            message: 'needs `tls.client_ca`: who may vouch for clients?',
+          },
+        ]
+      : [],
+  )
+}
+
+function neverAsked({ listeners, tls }: Postern): Remark[] {
+  if (tls.client_ca === null || listeners.some((one) => one.client_certificates === 'request')) return []
+  return [{ path: ['tls', 'client_ca'], message: 'says nothing: no listener has `client_certificates: request`' }]
 }
 
 /** Whoever may send a PROXY header chooses the address that the gate judges. */

@@ -36,6 +36,13 @@ export function capabilitiesBeforeLogin(server: readonly string[] | null, tls: '
   return [...ours, ...(server === null ? ['TOP', 'UIDL'] : pick(server, BEFORE_LOGIN))]
 }
 
+/** What several old servers can all do, as before login it is not known whose user it is: null when nothing is known. */
+export function inCommon(known: (readonly string[] | null)[]): readonly string[] | null {
+  const [first, ...others] = known
+  if (first === undefined || first === null) return null
+  return first.filter((line) => others.every((lines) => lines === null || lines.includes(line)))
+}
+
 /** The capabilities after login: the server's lines less all that Postern does not carry. Nothing is added. */
 export function filterCapabilities(server: readonly string[]): string[] {
   return pick(server, AFTER_LOGIN)

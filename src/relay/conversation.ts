@@ -12,8 +12,6 @@ export type Conversation = {
   say(bytes: Buffer): void
   /** True when the server has said nothing beyond what was heard. */
   quiet(): boolean
-  /** True when what it said beyond begins like a refusal. */
-  refusesNext(): boolean
   /** Ends the conversation and gives what was read and not heard. The socket is left paused, its errors are swallowed. */
   release(): Buffer
 }
@@ -110,8 +108,7 @@ export function conversation(socket: Socket, signal: AbortSignal): Conversation 
       if (socket.destroyed) wipe()
       else socket.write(bytes, wipe)
     },
-    quiet: () => held.length === 0,
-    refusesNext: () => held.toString('latin1', 0, 4).toUpperCase() === '-ERR',
+    quiet: () => held.length === 0 && socket.readableLength === 0,
     release() {
       socket.off('data', onData).off('end', onOver).off('close', onOver)
       socket.pause()

@@ -9,6 +9,7 @@ import { readSessionLine } from '../pop3/command.ts'
 import { lineReader } from '../pop3/line-reader.ts'
 import { NOT_CARRIED, NOT_UNDERSTOOD, TOO_LONG, readStatus } from '../pop3/reply.ts'
 import { createFollower, type Finished } from './follower.ts'
+import { createMailSeen, messageNumber, type MailWatch } from './mail-seen.ts'
 import { NOTHING_DONE, tallied, type Tally } from './tally.ts'
 
 export type DialogueOptions = {
@@ -22,6 +23,8 @@ export type DialogueOptions = {
   counted(before: Tally, after: Tally): void
   /** The server spoke unasked. Called for each run of such bytes. */
   unasked(): void
+  /** Told of each message. */
+  mail?: MailWatch | undefined
 }
 
 export type Dialogue = {
@@ -53,6 +56,7 @@ export function createDialogue(options: DialogueOptions): Dialogue {
   const reader = lineReader()
   const follower = createFollower()
   const capa = collector()
+  const seen = createMailSeen(options.mail ?? null)
   const most = options.pipelining ? UNANSWERED_MAX : 1
   let waiting: Waiting[] = []
   let sent = 0
@@ -74,7 +78,7 @@ export function createDialogue(options: DialogueOptions): Dialogue {
     const read = readSessionLine(line)
     switch (read.say) {
       case 'carry':
-        follower.expect({ verb: read.verb, multiLine: read.reply === 'multi' })
+        follower.expect({ verb: read.verb, multiLine: read.reply === 'multi', number: messageNumber(read.line) })
         sent++
         if (read.verb === 'QUIT') quit = 'sent'
         toServer(Buffer.concat([read.line, CRLF]))
@@ -105,7 +109,10 @@ export function createDialogue(options: DialogueOptions): Dialogue {
     // A server that refuses QUIT has deleted nothing and may listen on: so does this dialogue.
     if (reply.command.verb === 'QUIT') quit = reply.ok ? 'answered' : 'none'
     const before = tally
-    if (!isForgotten || reply.command.verb !== 'RETR') tally = tallied(before, reply)
+    if (!isForgotten || reply.command.verb !== 'RETR') {
+      tally = tallied(before, reply)
+      seen.finished(reply)
+    }
     if (tally !== before) options.counted(before, tally)
   }
 
@@ -119,6 +126,7 @@ export function createDialogue(options: DialogueOptions): Dialogue {
     for (let at = 0; at < chunk.length;) {
       const { end, command, finished: reply } = follower.advance(chunk, at)
       if (command === null) options.unasked()
+      else seen.run(command, chunk.subarray(at, end))
       if (command?.verb === 'CAPA') {
         flush(at)
         capa.add(chunk.subarray(at, end))

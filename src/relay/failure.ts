@@ -8,19 +8,23 @@ import { never } from '../base/never.ts'
 import type { Outcome } from '../keeper/messages.ts'
 import { REFUSED, TROUBLE, busy, cleanWords, readStatus, type Status } from '../pop3/reply.ts'
 
-/** Where a login stood. `user` covers all that is asked between the greeting and the password. */
-export type Step = 'connect' | 'greeting' | 'user' | 'password'
+/** Where a login stood. `user` covers what is asked between the greeting and the password, `stat` what is asked behind it. */
+export type Step = 'connect' | 'greeting' | 'stls' | 'user' | 'password' | 'stat'
 
 export type Cause =
   /** The server said -ERR. `line` has no line end. `echo`: it repeats the password, so its words go nowhere. */
-  | { on: 'refused'; step: 'greeting' | 'user' | 'password'; line: Buffer; echo: boolean }
+  | { on: 'refused'; step: 'greeting' | 'user' | 'password' | 'stat'; line: Buffer; echo: boolean }
   /** Connecting failed; `why` is the system's code. */
   | { on: 'unreachable'; why: string }
   | { on: 'late' | 'closed' | 'garbled'; step: Step }
   /** The server offered XCLIENT and did not take it. It may judge by addresses, so nobody logs in under ours. */
   | { on: 'no-xclient' }
-  /** The policy wants APOP, and the greeting offers none. */
-  | { on: 'no-apop' }
+  /** The policy wants TLS, and it did not come about; `why` is OpenSSL's code or words of ours. */
+  | { on: 'no-tls'; why: string }
+  /** More than one line of greeting: every answer would be taken for the next one. */
+  | { on: 'noisy' }
+  /** The policy wants it, and the server does not offer it. */
+  | { on: 'no-apop' | 'no-plain' }
   /** The name or the password cannot be written on one line. */
   | { on: 'unsendable' }
   /** The client went away meanwhile. */
@@ -46,15 +50,21 @@ export function failureOf(cause: Cause, busyErrors: readonly string[]): Failure 
     case 'unreachable':
       return unavailable(`connect: ${cause.why}`, true)
     case 'late':
-      return unavailable(`${cause.step}: no answer in time`, cause.step !== 'password')
+      return unavailable(`${cause.step}: no answer in time`, isBeforePassword(cause.step))
     case 'closed':
-      return unavailable(`${cause.step}: connection closed`, cause.step !== 'password')
+      return unavailable(`${cause.step}: connection closed`, isBeforePassword(cause.step))
     case 'garbled':
-      return unavailable(`${cause.step}: the answer is not POP3`, cause.step !== 'password')
+      return unavailable(`${cause.step}: the answer is none to it`, isBeforePassword(cause.step))
     case 'no-xclient':
       return unavailable('XCLIENT: offered, and then refused', true)
+    case 'no-tls':
+      return { ...unavailable(`tls: ${cause.why}`, true), level: 'error' }
+    case 'noisy':
+      return { ...unavailable(NOISY, true), level: 'error' }
     case 'no-apop':
       return { ...unavailable('greeting: APOP is not offered', false), level: 'error' }
+    case 'no-plain':
+      return { ...unavailable('user: AUTH PLAIN is not offered', false), level: 'error' }
     case 'unsendable':
       return refuted('the name or the password does not fit one command line')
     case 'aborted':
@@ -62,6 +72,13 @@ export function failureOf(cause: Cause, busyErrors: readonly string[]): Failure 
     default:
       return never(cause)
   }
+}
+
+const NOISY = 'greeting: more than one line, so no answer can be told from the next'
+
+/** From the password on, no second server hears of it. */
+function isBeforePassword(step: Step): boolean {
+  return step !== 'password' && step !== 'stat'
 }
 
 /** What the keeper is told of a login. `tookMs` runs from sending the password to the answer, 0 when it was not sent. */
@@ -98,7 +115,7 @@ function refusal(cause: Extract<Cause, { on: 'refused' }>, busyErrors: readonly 
     case 'unavailable': {
       // Trouble with the server's own code goes on as it came: [SYS/PERM] tells the user to call somebody.
       const coded = familyOf(said.code) === 'SYS'
-      const failure = unavailable(detail, cause.step !== 'password', coded ? trouble(said) : TROUBLE)
+      const failure = unavailable(detail, isBeforePassword(cause.step), coded ? trouble(said) : TROUBLE)
       return said.code === 'SYS/PERM' ? { ...failure, level: 'error' } : failure
     }
   }
@@ -106,15 +123,20 @@ function refusal(cause: Extract<Cause, { on: 'refused' }>, busyErrors: readonly 
 
 /**
  * [AUTH] is the server's plain word that the credentials are wrong (RFC 3206 section 4): no expression of the operator overrides
- * it, or a guesser could be told apart from a busy mailbox. A refusal in the greeting judges nobody's password.
+ * it, or a guesser could be told apart from a busy mailbox. A refusal in the greeting judges nobody's password, and neither does one
+ * of STAT: that the password was wrong is said behind the password.
  */
 function judged(status: Status, step: Step, busyErrors: readonly string[]): 'refuted' | 'busy' | 'unavailable' {
   const family = familyOf(status.code)
   if (family === 'IN-USE' || family === 'LOGIN-DELAY') return 'busy'
   if (step === 'greeting' || family === 'SYS') return 'unavailable'
-  if (family === 'AUTH') return 'refuted'
+  if (family === 'AUTH') return step === 'stat' ? 'unavailable' : 'refuted'
   const text = status.words.slice(0, BUSY_TEXT_MAX)
-  return busyErrors.some((source) => new RegExp(source, 'i').test(text)) ? 'busy' : 'refuted'
+  return busyErrors.some((source) => new RegExp(source, 'i').test(text))
+    ? 'busy'
+    : step === 'stat'
+      ? 'unavailable'
+      : 'refuted'
 }
 
 /** A code may have levels behind a slash; who does not know the whole goes by the first (RFC 2449 section 8). */

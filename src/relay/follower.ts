@@ -10,8 +10,8 @@ const DOT = 0x2e
 const END = Buffer.from('\n.\r\n')
 const BARE_END = Buffer.from('\n.\n')
 
-/** What must be known of a forwarded command: its name in upper case, and whether its +OK is followed by lines. */
-export type Expected = { verb: string; multiLine: boolean }
+/** What must be known of a forwarded command: its name in upper case, and whether its +OK is followed by lines. `number`: of a message. */
+export type Expected = { verb: string; multiLine: boolean; number?: number | undefined }
 
 /** One command answered in full. */
 export type Finished = { command: Expected; ok: boolean }

@@ -59,3 +59,8 @@ export function xclientLine({ session, source }: Client): Buffer {
     'latin1',
   )
 }
+
+/** Tells from a greeting whether XCLIENT is taken. Dovecot says so to those whose word it takes: Postern's address is in its `login_trusted_networks`. */
+export function offersXclient(greeting: string): boolean {
+  return /\[XCLIENT\]/.test(greeting)
+}

@@ -23,6 +23,7 @@ import {
   type Run,
 } from './course.ts'
 import { createDialogue } from './dialogue.ts'
+import type { MailWatch } from './mail-seen.ts'
 import { watchSilence } from './silence.ts'
 
 /** What was carried since the last report: octets each way, messages retrieved, deletions confirmed. */
@@ -51,6 +52,8 @@ export type RelayOptions = {
   progress(delta: Progress): void
   /** The server spoke unasked, as at an autologout. Called for each run of such octets. */
   unasked?: () => void
+  /** Told of each message that is retrieved or deleted. */
+  mail?: MailWatch | undefined
   clock?: Clock
   deadlines?: Partial<RelayDeadlines>
 }
@@ -95,6 +98,7 @@ function prepare(client: Duplex, server: Socket, options: RelayOptions, ends: Pi
       carried({ retrieved: after.retrieved - before.retrieved, deleted: after.deleted - before.deleted })
     },
     unasked: () => options.unasked?.(),
+    mail: options.mail,
   })
   const watch = watchSilence(dialogue, { idle: options.idleMs, ...deadlines }, () => {
     guard(run, silence)

@@ -13,13 +13,14 @@ import {
 } from 'node:crypto'
 import { reveal, Secret } from '../base/secret.ts'
 
-/** What is sealed: so far seeds alone. */
-export type SealPurpose = 'seed'
+/** What is sealed: seeds; what is kept of app passwords; the last proven mailbox password as argon2id; the keys that seal the audit. */
+export type SealPurpose = 'seed' | 'app-password' | 'password-hash' | 'audit'
 /**
  * What is kept as an HMAC. `string`: all that was typed as a password, code included. `bare`: the password alone.
- * `refused`: a password that a backend refused (in memory only). `check`: tells whether a store was made with this key.
+ * `refused`: a password that a backend refused (in memory only). `refusal`: a string that was refused (16 bits of it on disk).
+ * `check`: tells whether a store was made with this key. `app-password`: the public half of one.
  */
-export type MacPurpose = 'string' | 'bare' | 'recovery' | 'device' | 'refused' | 'check'
+export type MacPurpose = 'string' | 'bare' | 'recovery' | 'device' | 'refused' | 'refusal' | 'check' | 'app-password'
 
 export type Keyring = {
   /** AES-256-GCM under a random nonce, bound to purpose and user: a row moved to another user does not open. */
@@ -38,16 +39,23 @@ const CIPHER = 'aes-256-gcm'
 
 /** Needs the 32 bytes of the master key; keeps none of them, only keys derived from them (HKDF-SHA256, RFC 5869). */
 export function createKeyring(master: Secret): Keyring {
-  const derived = (purpose: SealPurpose | MacPurpose): KeyObject =>
+  const derived = (purpose: string): KeyObject =>
     createSecretKey(Buffer.from(hkdfSync('sha256', reveal(master), '', `postern 1 ${purpose}`, 32)))
-  const sealing: Record<SealPurpose, KeyObject> = { seed: derived('seed') }
+  const sealing: Record<SealPurpose, KeyObject> = {
+    seed: derived('seed'),
+    'app-password': derived('app-password sealed'),
+    'password-hash': derived('password-hash'),
+    audit: derived('audit'),
+  }
   const macs: Record<MacPurpose, KeyObject> = {
     string: derived('string'),
     bare: derived('bare'),
     recovery: derived('recovery'),
     device: derived('device'),
     refused: derived('refused'),
+    refusal: derived('refusal'),
     check: derived('check'),
+    'app-password': derived('app-password'),
   }
   return {
     seal: (purpose, user, plain) => seal(sealing[purpose], boundTo(purpose, user), reveal(plain)),

@@ -1,6 +1,6 @@
 /** Codes taken, proven, burnt and freed; called within a transaction of the writer. */
 import type { DatabaseSync } from 'node:sqlite'
-import { BURNT_PER_CODE_MAX, CLAIM_KEPT_MS, CLAIM_OPEN_KEPT_MS } from '../base/limits.ts'
+import { BURNT_PER_CODE_MAX, CLAIM_KEPT_MS, CLAIM_OPEN_KEPT_MS } from '../base/login-limits.ts'
 import { blob, text, textOrNull, wholeOrNull, type Row } from './rows.ts'
 import type { Claim, ClaimAnswer, CodeId } from './store.ts'
 
@@ -23,6 +23,9 @@ export function prepareClaims(db: DatabaseSync): Claims {
   const user = db.prepare('SELECT enrolment, last_step, last_step_device, frozen_at FROM users WHERE name = ?')
   const ofCode = db.prepare('SELECT mac, device, outcome FROM claims WHERE user = ? AND kind = ? AND number = ?')
   const unused = db.prepare('SELECT 1 FROM recovery WHERE user = ? AND slot = ? AND used_at IS NULL')
+  const tempGood = db.prepare(
+    'SELECT 1 FROM temp_codes WHERE user = ? AND number = ? AND used_at IS NULL AND until > ?',
+  )
   const prune = db.prepare('DELETE FROM claims WHERE at < ? AND (outcome IS NOT NULL OR at < ?)')
   const insert = db.prepare('INSERT INTO claims (user, kind, number, mac, device, at) VALUES (?, ?, ?, ?, ?, ?)')
   const retake = db.prepare(`UPDATE claims SET at = ? WHERE ${TUPLE}`)
@@ -33,7 +36,15 @@ export function prepareClaims(db: DatabaseSync): Claims {
        last_step_device = CASE WHEN last_step IS NULL OR last_step < ? THEN ? ELSE last_step_device END,
        last_step = max(coalesce(last_step, ?), ?) WHERE name = ?`,
   )
-  const spend = db.prepare('UPDATE recovery SET used_at = ? WHERE user = ? AND slot = ? AND used_at IS NULL')
+  const spend = {
+    recovery: db.prepare('UPDATE recovery SET used_at = ? WHERE user = ? AND slot = ? AND used_at IS NULL'),
+    temp: db.prepare('UPDATE temp_codes SET used_at = ? WHERE user = ? AND number = ? AND used_at IS NULL'),
+  }
+
+  function isSpent({ user: name, code: { of, number } }: Claim, at: number): boolean {
+    if (of === 'totp') return false
+    return (of === 'temp' ? tempGood.get(name, number, at) : unused.get(name, number)) === undefined
+  }
 
   function claim(wanted: Claim, at: number): ClaimAnswer {
     prune.run(at - CLAIM_KEPT_MS, at - CLAIM_OPEN_KEPT_MS)
@@ -45,7 +56,7 @@ export function prepareClaims(db: DatabaseSync): Claims {
       ofCode: ofCode.all(wanted.user, of, number),
       lastStep: wholeOrNull(found, 'last_step'),
       lastStepDevice: textOrNull(found, 'last_step_device'),
-      spent: of === 'recovery' && unused.get(wanted.user, number) === undefined,
+      spent: isSpent(wanted, at),
     })
     if (answer === 'take') insert.run(...tuple(wanted), at)
     if (answer === 'take again') retake.run(at, ...tuple(wanted))
@@ -55,7 +66,7 @@ export function prepareClaims(db: DatabaseSync): Claims {
   function prove(wanted: Claim, at: number): boolean {
     if (settle.run('proven', ...tuple(wanted)).changes !== 1) return false
     const { of, number } = wanted.code
-    if (of === 'recovery') return spend.run(at, wanted.user, number).changes === 1
+    if (of !== 'totp') return spend[of].run(at, wanted.user, number).changes === 1
     return step.run(at, number, wanted.device, number, number, wanted.user).changes === 1
   }
 
@@ -84,6 +95,6 @@ function judge(wanted: Claim, standing: Standing): 'take' | 'take again' | Claim
 
 /** Codes up to the last proven one are worthless elsewhere, and the last proven one everywhere (RFC 6238 section 5.2). */
 function isOld(code: CodeId, device: string, { lastStep, lastStepDevice }: Standing): boolean {
-  if (code.of === 'recovery' || lastStep === null || code.number > lastStep) return false
+  if (code.of !== 'totp' || lastStep === null || code.number > lastStep) return false
   return code.number === lastStep || device !== lastStepDevice
 }

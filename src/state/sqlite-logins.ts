@@ -1,15 +1,18 @@
 /** What a proven login leaves behind: trust, the last logins, the networks. Called within a transaction of the writer. */
 import type { DatabaseSync } from 'node:sqlite'
 import {
+  LAST_USED_AGAIN_MS,
   LOGINS_PER_USER,
   NETWORK_KEPT_MS,
   NETWORKS_PER_USER_MAX,
   TRUST_KEPT_AFTER_END_MS,
   TRUSTED_PER_DEVICE_MAX,
   TRUSTED_PER_USER_MAX,
-} from '../base/limits.ts'
+} from '../base/login-limits.ts'
 import { blob, blobOrNull, text, whole, type Row } from './rows.ts'
+import { prepareAmends } from './sqlite-proven.ts'
 import type { Factor } from '../audit/events.ts'
+import type { AppPasswords } from './sqlite-app-passwords.ts'
 import type { Claims } from './sqlite-claims.ts'
 import type { Login, Proof, ProofAnswer, Trusted } from './store.ts'
 
@@ -20,27 +23,38 @@ export type Logins = {
   provenSince(at: number): { ip: string; at: number }[]
 }
 
-/** Needs a migrated database, and the claims in it. */
-export function prepareLogins(db: DatabaseSync, claims: Claims): Logins {
+/** Needs a migrated database, and the claims and app passwords in it. */
+export function prepareLogins(db: DatabaseSync, claims: Claims, appPasswords: AppPasswords): Logins {
   const user = db.prepare('SELECT enrolment, frozen_at FROM users WHERE name = ?')
   const trusted = db.prepare('SELECT * FROM trusted WHERE user = ? ORDER BY last_used DESC')
   const last = db.prepare('SELECT at, ip, factor, listener FROM logins WHERE user = ? ORDER BY id DESC LIMIT ?')
   const since = db.prepare('SELECT ip, max(at) AS last FROM logins WHERE at > ? GROUP BY ip ORDER BY last')
-  const refresh = db.prepare(
-    'UPDATE trusted SET last_used = max(last_used, ?) WHERE user = ? AND device = ? AND mac = ?',
-  )
+  const standing = db.prepare('SELECT last_used FROM trusted WHERE user = ? AND device = ? AND mac = ?')
+  const refresh = db.prepare('UPDATE trusted SET last_used = ? WHERE user = ? AND device = ? AND mac = ?')
   const keep = prepareKeeping(db)
+  const amends = prepareAmends(db)
+
+  /** Gives false when the trust is gone. Idle limits are minutes at least: the last use needs no finer measure than one. */
+  function used(name: string, { device, mac }: { device: string; mac: Buffer }, at: number): boolean {
+    const row = standing.get(name, device, mac)
+    if (row === undefined) return false
+    if (at - whole(row, 'last_used') >= LAST_USED_AGAIN_MS) refresh.run(at, name, device, mac)
+    return true
+  }
 
   function prove(proof: Proof, at: number): ProofAnswer {
     const found = user.get(proof.user)
     const enrolment = found === undefined ? null : found['enrolment']
     if (enrolment !== proof.enrolment || (found !== undefined && found['frozen_at'] !== null)) return { say: 'void' }
     if (proof.by.is === 'code' && !claims.prove(proof.by.claim, at)) return { say: 'void' }
-    if (proof.by.is === 'repeat' && refresh.run(at, proof.user, proof.by.device, proof.by.mac).changes !== 1)
+    if (proof.by.is === 'repeat' && !used(proof.user, proof.by, at)) return { say: 'void' }
+    if (proof.by.is === 'app-password' && !appPasswords.use(proof.user, proof.by, proof.network, at))
       return { say: 'void' }
+    appPasswords.reseal(proof.user, proof.resealed ?? [], at)
     const deviceIsNew = proof.trust !== null && keep.trust(proof.user, proof.trust, at)
     keep.login(proof.user, proof.login)
     keep.network(proof.user, proof.network, at)
+    amends.proven(proof, at)
     return { say: 'recorded', deviceIsNew }
   }
 

@@ -1,10 +1,15 @@
 /** The tables, and how an older store becomes one of today. */
 import type { DatabaseSync } from 'node:sqlite'
 import { StateFault } from './fault.ts'
+import { APP_PASSWORD_TABLES } from './sqlite-app-passwords.ts'
+import { PASSWORD_HASH_TABLES } from './sqlite-password-hashes.ts'
+import { PEOPLE_TABLES } from './sqlite-people.ts'
+import { TRAVEL_TABLE } from './sqlite-travel.ts'
+import { FAILURES_SQL } from './sqlite-failures.ts'
 
 /**
  * One entry a version; never changed once released, only followed by another.
- * `heads` is reserved for the audit's checkpoints.
+ * `heads`: where the audit's streams stand.
  */
 const MIGRATIONS: readonly string[] = [
   `
@@ -40,7 +45,19 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE passes (network TEXT PRIMARY KEY, until INTEGER NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  APP_PASSWORD_TABLES,
+  PASSWORD_HASH_TABLES,
+  PEOPLE_TABLES,
+  TRAVEL_TABLE,
+  FAILURES_SQL,
 ]
+
+/** Tells whether a store is of today's version: what reads it without the lock must not change it. */
+export function isCurrent(db: DatabaseSync): boolean {
+  const table = db.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'`).get()
+  if (table === undefined) return false
+  return Number(db.prepare('SELECT max(version) AS version FROM migrations').get()?.['version']) === MIGRATIONS.length
+}
 
 /**
  * Brings a store to today's version, each step in a transaction of its own. `at` goes into the migration table.

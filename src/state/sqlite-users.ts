@@ -1,9 +1,11 @@
 /** Who is enrolled. The changing ones are called within a transaction of the writer. */
 import type { DatabaseSync } from 'node:sqlite'
+import { prepareAppPasswords, type AppPasswords } from './sqlite-app-passwords.ts'
 import { blob, blobOrNull, text, textOrNull, whole, wholeOrNull, type Row } from './rows.ts'
 import {
   USER_STATES,
   type EnrolAnswer,
+  type EnrolManyAnswer,
   type NewEnrolment,
   type RecoveryCode,
   type User,
@@ -17,18 +19,34 @@ export type Users = {
   all(): UserRow[]
   count(): Record<UserState, number>
   enroll(enrolment: NewEnrolment): EnrolAnswer
+  enrollMany(enrolments: NewEnrolment[]): EnrolManyAnswer
   remove(name: string): boolean
-  freeze(name: string, frozen: { at: number; reason: string } | null): void
 }
 
 /** A freeze hides what lies under it, and lifting it brings that back. */
 const STATE = `CASE WHEN frozen_at IS NOT NULL THEN 'frozen' WHEN seed IS NULL THEN 'none'
   WHEN first_used IS NULL THEN 'pending' ELSE 'enrolled' END AS state`
-const OF_USERS = ['claims', 'trusted', 'recovery', 'logins', 'networks']
+const OF_USERS = [
+  'claims',
+  'trusted',
+  'recovery',
+  'logins',
+  'networks',
+  'app_passwords',
+  'password_hashes',
+  'temp_codes',
+  'travels',
+  'failures',
+  'locks',
+  'refused',
+  'proven',
+]
 
 /** Needs a migrated database. */
-export function prepareUsers(db: DatabaseSync): Users {
-  const find = db.prepare(`SELECT name, enrolment, seed, enrolled_at, first_used, ${STATE} FROM users WHERE name = ?`)
+export function prepareUsers(db: DatabaseSync, appPasswords = prepareAppPasswords(db)): Users {
+  const find = db.prepare(
+    `SELECT name, enrolment, seed, enrolled_at, first_used, proven_before, last_step, ${STATE} FROM users WHERE name = ?`,
+  )
   const recovery = db.prepare('SELECT slot, mac, used_at FROM recovery WHERE user = ? ORDER BY slot')
   const all = db.prepare(
     `SELECT name, enrolled_at, ${STATE}, (SELECT max(at) FROM logins WHERE user = name) AS last_login FROM users ORDER BY name`,
@@ -45,31 +63,47 @@ export function prepareUsers(db: DatabaseSync): Users {
       const found = new Map(count.all().map((row) => [text(row, 'state'), whole(row, 'number')]))
       return Object.fromEntries(USER_STATES.map((state) => [state, found.get(state) ?? 0])) as Record<UserState, number>
     },
-    enroll: prepareEnroll(db),
+    ...prepareEnroll(db, appPasswords),
     remove: prepareRemove(db),
-    freeze: prepareFreeze(db),
   }
 }
 
-function prepareEnroll(db: DatabaseSync): Users['enroll'] {
+function prepareEnroll(db: DatabaseSync, appPasswords: AppPasswords): Pick<Users, 'enroll' | 'enrollMany'> {
   const seedOf = db.prepare('SELECT seed FROM users WHERE name = ?')
   const devices = db.prepare('SELECT DISTINCT device FROM trusted WHERE user = ? AND expires > ? ORDER BY device')
-  const ends = ['claims', 'trusted', 'recovery'].map((table) => db.prepare(`DELETE FROM ${table} WHERE user = ?`))
+  const ends = ['claims', 'trusted', 'recovery', 'temp_codes', 'refused'].map((table) =>
+    db.prepare(`DELETE FROM ${table} WHERE user = ?`),
+  )
   const put = db.prepare(
     `INSERT INTO users (name, enrolment, seed, enrolled_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET
+       proven_before = CASE WHEN first_used IS NULL THEN proven_before ELSE 1 END,
        enrolment = excluded.enrolment, seed = excluded.seed, enrolled_at = excluded.enrolled_at,
        first_used = NULL, last_step = NULL, last_step_device = NULL`,
   )
   const putRecovery = db.prepare('INSERT INTO recovery (user, slot, mac) VALUES (?, ?, ?)')
-  return ({ user, enrolment, sealedSeed, recovery, at, replace }) => {
-    const before = seedOf.get(user)
-    const replaced = before !== undefined && before['seed'] !== null
+  const isEnrolled = (user: string) => (seedOf.get(user)?.['seed'] ?? null) !== null
+  const enroll: Users['enroll'] = ({ user, enrolment, sealedSeed, recovery, at, replace }) => {
+    const replaced = isEnrolled(user)
     if (replaced && !replace) return { say: 'exists' }
     const ended = devices.all(user, at).map((row) => text(row, 'device'))
     for (const end of ends) end.run(user)
     put.run(user, enrolment, sealedSeed, at)
     for (const [slot, mac] of recovery.entries()) putRecovery.run(user, slot, mac)
-    return { say: 'enrolled', replaced, ended }
+    return { say: 'enrolled', replaced, ended, revoked: replaced ? appPasswords.revokeAll(user) : [] }
+  }
+  return {
+    enroll,
+    enrollMany(enrolments) {
+      const known = enrolments.filter(({ user, replace }) => !replace && isEnrolled(user))
+      if (known.length > 0) return { say: 'exists', users: known.map(({ user }) => user) }
+      const each = enrolments.map((enrolment) => {
+        const answer = enroll(enrolment)
+        // What was written before it in this transaction is taken back.
+        if (answer.say === 'exists') throw new Error('one user twice in one enrolment')
+        return { user: enrolment.user, replaced: answer.replaced, ended: answer.ended, revoked: answer.revoked }
+      })
+      return { say: 'enrolled', each }
+    },
   }
 }
 
@@ -81,15 +115,6 @@ function prepareRemove(db: DatabaseSync): Users['remove'] {
   return (name) => removes.map((remove) => Number(remove.run(name).changes)).some((changes) => changes > 0)
 }
 
-function prepareFreeze(db: DatabaseSync): Users['freeze'] {
-  const freeze = db.prepare(
-    `INSERT INTO users (name, frozen_at, frozen_reason) VALUES (?, ?, ?)
-       ON CONFLICT (name) DO UPDATE SET frozen_at = excluded.frozen_at, frozen_reason = excluded.frozen_reason`,
-  )
-  const unfreeze = db.prepare('UPDATE users SET frozen_at = NULL, frozen_reason = NULL WHERE name = ?')
-  return (name, frozen) => void (frozen === null ? unfreeze.run(name) : freeze.run(name, frozen.at, frozen.reason))
-}
-
 function readUser(row: Row): User {
   return {
     name: text(row, 'name'),
@@ -98,6 +123,8 @@ function readUser(row: Row): User {
     sealedSeed: blobOrNull(row, 'seed'),
     enrolledAt: wholeOrNull(row, 'enrolled_at'),
     firstUsed: wholeOrNull(row, 'first_used'),
+    provenBefore: row['proven_before'] !== null,
+    lastStep: wholeOrNull(row, 'last_step'),
   }
 }
 

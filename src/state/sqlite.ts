@@ -8,11 +8,17 @@ import { StateFault } from './fault.ts'
 import { privateFile, privateFolder } from './files.ts'
 import { createWriter } from './group-commit.ts'
 import { blob, text } from './rows.ts'
+import { prepareAppPasswords } from './sqlite-app-passwords.ts'
 import { prepareClaims } from './sqlite-claims.ts'
+import { prepareFailures } from './sqlite-failures.ts'
 import { asStateFault } from './sqlite-fault.ts'
+import { prepareHeads } from './sqlite-heads.ts'
 import { prepareLogins } from './sqlite-logins.ts'
 import { preparePasses } from './sqlite-passes.ts'
+import { preparePasswordHashes } from './sqlite-password-hashes.ts'
+import { preparePeople } from './sqlite-people.ts'
 import { migrate } from './sqlite-schema.ts'
+import { prepareTravels } from './sqlite-travel.ts'
 import { prepareUsers } from './sqlite-users.ts'
 import type { Keyring } from './secrets.ts'
 import type { Store } from './store.ts'
@@ -70,37 +76,56 @@ function proveKey(db: DatabaseSync, keys: Keyring): void {
 function assemble(db: DatabaseSync): Store {
   const writer = createWriter(db)
   const claims = prepareClaims(db)
-  const logins = prepareLogins(db, claims)
-  const users = prepareUsers(db)
+  const appPasswords = prepareAppPasswords(db)
+  const hashes = preparePasswordHashes(db)
+  const logins = prepareLogins(db, claims, appPasswords)
+  const users = prepareUsers(db, appPasswords)
   const passes = preparePasses(db)
+  const people = preparePeople(db)
+  const travels = prepareTravels(db)
+  const failures = prepareFailures(db)
+  const heads = prepareHeads(db)
   const beat = db.prepare(
     `INSERT INTO facts (name, value) VALUES ('beat', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
   )
   // Async, so that whatever SQLite throws becomes a rejection, as it would from a store on another machine.
   const read = async <T>(job: () => T): Promise<T> => {
     try {
+      if (!db.isOpen) throw new StateFault('closed', 'the store is closed')
       return job()
     } catch (error) {
       throw asStateFault(error)
     }
   }
+  // Old pages of the log still hold the rows that were removed.
+  const writeOver = () =>
+    read(() => {
+      db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    })
   return {
     dossier: (name) =>
-      read(() => ({ user: users.find(name), trusted: logins.trusted(name), recovery: users.recovery(name) })),
+      read(() => ({
+        user: users.find(name),
+        trusted: logins.trusted(name),
+        recovery: users.recovery(name),
+        appPasswords: appPasswords.all(name),
+        temp: people.tempCode(name),
+      })),
     claim: (claim, at) => writer.write(() => claims.claim(claim, at)),
     burn: (claim) => writer.write(() => claims.burn(claim)),
     free: (claim) => writer.write(() => claims.free(claim)),
     prove: (proof, at) => writer.write(() => logins.prove(proof, at)),
     enroll: (enrolment) => writer.write(() => users.enroll(enrolment)),
+    enrollMany: (enrolments) => writer.write(() => users.enrollMany(enrolments)),
     async remove(name) {
       const removed = await writer.write(() => users.remove(name))
-      // Old pages of the log still hold the rows; this writes them over.
-      await read(() => {
-        db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-      })
+      await writeOver()
       return removed
     },
-    freeze: (name, frozen) => writer.write(() => users.freeze(name, frozen)),
+    freeze: (name, frozen) => writer.write(() => people.freeze(name, frozen)),
+    frozen: (name) => read(() => people.frozen(name)),
+    endDevices: (name, device, at) => writer.write(() => people.endDevices(name, device, at)),
+    giveTempCode: (code) => writer.write(() => people.giveTempCode(code)),
     tryWrite: (at) => writer.write(() => void beat.run(Buffer.from(String(at)))),
     users: () => read(users.all),
     count: () => read(users.count),
@@ -109,6 +134,27 @@ function assemble(db: DatabaseSync): Store {
     passes: () => read(passes.all),
     givePass: (pass, now, most) => writer.write(() => passes.give(pass, now, most)),
     endPass: (network) => writer.write(() => passes.end(network)),
+    addAppPassword: (user, row, most) => writer.write(() => appPasswords.add(user, row, most)),
+    async revokeAppPassword(user, name) {
+      const revoked = await writer.write(() => appPasswords.revoke(user, name))
+      await writeOver()
+      return revoked
+    },
+    staleAppPassword: (user, by, at) => writer.write(() => appPasswords.markStale(user, by, at)),
+    keepPasswordHash: (user, enrolment, sealed) => writer.write(() => hashes.keep(user, enrolment, sealed)),
+    exposure: (user, network) => read(() => hashes.exposure(user, network)),
+    travels: () => read(travels.all),
+    putTravel: (travel, now, most) => writer.write(() => travels.put(travel, now, most)),
+    endTravel: (user) => writer.write(() => travels.end(user)),
+    standing: (question) => read(() => failures.standing(question)),
+    fail: (tried) => writer.write(() => failures.fail(tried)),
+    locks: (now) => read(() => failures.locks(now)),
+    countLocks: (now) => read(() => failures.countLocks(now)),
+    clearLocks: (what, now) => writer.write(() => failures.clear(what, now)),
+    forgetRefused: (user) => writer.write(() => failures.forgetRefused(user)),
+    heads: () => read(heads.all),
+    keepHeads: (noted) => writer.write(() => heads.keep(noted)),
+    keepAnchor: (anchor) => writer.write(() => heads.keepAnchor(anchor)),
     close() {
       if (!db.isOpen) return
       writer.close()

@@ -35,7 +35,11 @@ describe('dialogues on one Postern', () => {
       domains: [domainOf(index)],
       addresses: [`127.0.0.1:${port}`],
     }))
-    postern = await startPostern({ backendPort: 1, fronts: 2, postern: { backends } })
+    const listeners = [
+      { name: 'outside', address: '127.0.0.1:0' },
+      { name: 'plain', address: '127.0.0.1:0', tls: 'stls' },
+    ]
+    postern = await startPostern({ backendPort: 1, fronts: 2, postern: { backends, listeners } })
     for (const index of shared.keys()) await postern.enroll(`ann@${domainOf(index)}`)
   }, 90_000)
   afterAll(async () => {

@@ -11,10 +11,10 @@ export type Ear = {
   heard(): string
 }
 
-function ear(socket: Socket | TLSSocket): Ear {
+function ear(socket: Socket | TLSSocket, sift: (text: string) => string = (text) => text): Ear {
   let pending = ''
   let end: 'EOF' | 'RESET' | null = null
-  socket.on('data', (chunk: Buffer) => (pending += chunk.toString('latin1')))
+  socket.on('data', (chunk: Buffer) => (pending += sift(chunk.toString('latin1'))))
   socket.on('end', () => (end ??= 'EOF'))
   socket.on('error', () => (end ??= 'RESET'))
   socket.on('close', () => (end ??= 'RESET'))
@@ -49,6 +49,12 @@ export async function openClient(port: number, options: ClientOptions = {}): Pro
   raw.on('error', () => undefined)
   if (header !== undefined) raw.write(header)
   if (version === 'none') return { socket: raw, ear: ear(raw), raw }
+  return secureClient(raw, version, ciphers)
+}
+
+/** Sets up TLS on a bare connection, at once or behind STLS. */
+export async function secureClient(raw: Socket, version: SecureVersion = 'TLSv1.3', ciphers?: string): Promise<Client> {
+  raw.removeAllListeners('data')
   const socket = connect({
     socket: raw,
     servername: 'localhost',
@@ -64,6 +70,21 @@ export async function openClient(port: number, options: ClientOptions = {}): Pro
   // A connection that is turned away before TLS is for the dialogue to see.
   await once(socket, 'secureConnect').catch(() => undefined)
   return { socket, ear: heard, raw }
+}
+
+/**
+ * Behind a password Postern says STAT, as no other answer tells whether the +OK was meant for the password. It is answered here, so
+ * that texts need not: they show what is the client's.
+ */
+function answerProof(socket: Socket): (text: string) => string {
+  let isDue = false
+  return (text) => {
+    if (/^(PASS|APOP) /.test(text)) isDue = true
+    if (!isDue || text !== 'STAT\r\n') return text
+    isDue = false
+    socket.write('+OK 0 0\r\n')
+    return ''
+  }
 }
 
 export type OldServerScript = { capabilities?: string[] | null; greeting?: string; silent?: boolean }
@@ -104,7 +125,7 @@ export async function scriptedServer(script: OldServerScript): Promise<ScriptedS
       socket.off('data', look)
       if (words.startsWith('CAPA')) answerProbe(socket, script)
       else {
-        logins.push({ socket, ear: ear(socket) })
+        logins.push({ socket, ear: ear(socket, answerProof(socket)) })
         socket.emit('data', first)
       }
     })

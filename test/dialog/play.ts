@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { reply, startResolver, type Asked } from '../support/dns-server.ts'
+import { askServer } from '../../src/keeper/control.ts'
 import { startPostern, until, type Line, type Running } from '../support/running.ts'
-import { openClient, scriptedServer, type Client, type ScriptedServer } from './peers.ts'
+import { openClient, scriptedServer, secureClient, type Client, type ScriptedServer } from './peers.ts'
 import { bytesOf, type Dialogue, type Numbered } from './script.ts'
 
 /** Where a dialogue is played: whose user and which old server are its own, and from which address its clients come. */
@@ -16,6 +17,8 @@ type Stage = Place & {
   settings: Dialogue['settings']
   /** Codes by their distance in steps. */
   codes: Map<number, string>
+  /** App passwords by their names. */
+  apps: Map<string, string>
   /** How many lines of each stream have been looked at. */
   read: Map<string, number>
 }
@@ -28,7 +31,7 @@ export function canShare({ settings, steps }: Dialogue): boolean {
   const own = ['postern', 'login', 'networks', 'reputation', 'rates', 'backend'].some(
     (name) => settings[name] !== undefined,
   )
-  return !own && steps.every((step) => step.do !== 'postern')
+  return !own && steps.every((step) => step.do !== 'postern' || step.act.startsWith('app-password '))
 }
 
 /** Plays a dialogue on a Postern of its own, and takes that down. */
@@ -81,7 +84,7 @@ function zoneAnswer(listed: Record<string, unknown>, asked: Asked): Buffer {
 
 /** Throws at the first step that is not as the text has it. */
 export async function play({ settings, steps }: Dialogue, place: Place): Promise<void> {
-  const stage: Stage = { ...place, clients: new Map(), codes: new Map(), settings, read: new Map() }
+  const stage: Stage = { ...place, clients: new Map(), codes: new Map(), apps: new Map(), settings, read: new Map() }
   try {
     for (const step of steps) {
       try {
@@ -138,18 +141,27 @@ const codesOf = (stage: Stage) => ({
     return known
   },
   recovery: (index: number) => stage.postern.recoveryCode(stage.user, index),
+  app: (name: string) => stage.apps.get(name) ?? '',
 })
 
 async function clientOf(stage: Stage, id: number): Promise<Client> {
   const standing = stage.clients.get(id)
   if (standing !== undefined) return standing
-  const { version, ciphers, proxy } = (stage.settings[id === 1 ? 'client' : `client${id}`] ?? {}) as {
+  const {
+    version,
+    ciphers,
+    proxy,
+    listener = 0,
+  } = (stage.settings[id === 1 ? 'client' : `client${id}`] ?? {}) as {
     version?: 'TLSv1.2' | 'none'
     ciphers?: string
     proxy?: string
+    /** Its place in the policies. */
+    listener?: number
   }
   const header = proxy === undefined ? undefined : bytesOf(proxy, codesOf(stage))
-  const client = await openClient(stage.postern.port, { version, ciphers, from: stage.ip, header })
+  const port = await until('the listener', () => stage.postern.ports()[listener])
+  const client = await openClient(port, { version, ciphers, from: stage.ip, header })
   stage.clients.set(id, client)
   return client
 }
@@ -171,6 +183,8 @@ async function actClient(stage: Stage, id: number, act: string): Promise<void> {
   switch (verb) {
     case 'open':
       return
+    case 'tls':
+      return void stage.clients.set(id, await secureClient(client.raw))
     case 'end':
       return void client.socket.end()
     case 'reset':
@@ -207,7 +221,7 @@ async function actServer({ server }: Stage, act: string): Promise<void> {
   throw new Error(`the old server cannot ${act}`)
 }
 
-async function actPostern({ postern }: Stage, act: string): Promise<void> {
+async function actPostern({ postern, user, apps }: Stage, act: string): Promise<void> {
   const [verb = '', ...rest] = act.split(' ')
   switch (verb) {
     case 'write':
@@ -215,6 +229,14 @@ async function actPostern({ postern }: Stage, act: string): Promise<void> {
         join(postern.folder, 'policies', rest[0] ?? ''),
         rest.slice(1).join(' ').replaceAll('\\n', '\n'),
       )
+    case 'app-password': {
+      const [name = '', networks = '', password] = rest
+      const base64 = password === undefined ? null : Buffer.from(password).toString('base64')
+      const args = { user, name, networks, expires: null, password: base64 }
+      const answered = await askServer(join(postern.folder, 'state'), 'app-password.add', args)
+      apps.set(name, (answered?.result as { app_password: string }).app_password)
+      return
+    }
     case 'kill-keeper':
       await postern.stop('SIGKILL')
       return

@@ -8,7 +8,7 @@
  *     @ zone {"7.113.0.203.lists.example": ["127.0.0.2"]}  what a resolver answers; no other name exists
  *     @ client {"version": "TLSv1.2", "proxy": "PROXY …"}   its TLS; what a balancer in front of it sends before all else
  *     C> USER ann          the client sends a line; C>| sends without a line end; \r \n \0 \xHH \\ are bytes;
- *                          {code} {code-1} {code+4} {recovery:0} are ann's codes, {base64:…} is encoded, {repeat:N:x} repeats
+ *                          {code} {code-1} {code+4} {recovery:0} are ann's codes, {app:scanner} an app password, {base64:…} is encoded, {repeat:N:x} repeats
  *     C< +OK Send PASS.    the client must hear this line; `…` stands for anything
  *     C< EOF | RESET | GONE                                the connection must end so; GONE: in either way
  *     C end | reset | close                                the client closes its side | breaks | both at once
@@ -71,13 +71,14 @@ function readStep(line: string, number: number): Step {
 }
 
 /** What only the running server's user knows. */
-export type Codes = { code(steps: number): string; recovery(index: number): string }
+export type Codes = { code(steps: number): string; recovery(index: number): string; app(name: string): string }
 
 /** Turns the escapes of a dialogue into bytes. */
 export function bytesOf(text: string, codes: Codes): Buffer {
   const filled = text
     .replace(/\{code([+-]\d+)?\}/g, (_, steps?: string) => codes.code(Number(steps ?? 0)))
     .replace(/\{recovery:(\d)\}/g, (_, index: string) => codes.recovery(Number(index)))
+    .replace(/\{app:(\w+)\}/g, (_, name: string) => codes.app(name))
     .replace(/\{repeat:(\d+):(.*?)\}/g, (_, times: string, what: string) => what.repeat(Number(times)))
     .replace(/\{base64:(.*?)\}/g, (_, what: string) => unescape(what).toString('base64'))
   return unescape(filled)

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { oldServer, type OldServer } from '../../src/demo/old-server.ts'
 import { startDownloads, type Downloads } from '../support/https-server.ts'
 import { mmdb, type Value } from '../support/mmdb.ts'
+import { askServer } from '../../src/keeper/control.ts'
 import { startPostern, until, type Line, type Running } from '../support/running.ts'
 
 // Clients of a test come from 127.0.0.0/8, so that is where these countries lie.
@@ -56,6 +57,7 @@ beforeAll(async () => {
     backendPort: server.port,
     postern: { checks: ['networks', 'geofence'] },
     login: {
+      rules: [{ users: ['carol@*'], countries: { allow: ['FR'] } }],
       exceptions: [{ users: ['ann@example.com'], countries: ['JP'], until: '2099-01-01', reason: 'trip' }],
     },
     files: { 'geofence.yaml': geofence(downloads.url('/systems.mmdb')), 'country.mmdb': mmdb(PLACES) },
@@ -63,6 +65,7 @@ beforeAll(async () => {
   })
   await postern.enroll('ann@example.com')
   await postern.enroll('bob@example.com')
+  await postern.enroll('carol@example.com')
 })
 afterAll(async () => {
   await postern.close()
@@ -153,7 +156,34 @@ describe('the geofence', () => {
   })
 })
 
+test('a rule of login.yaml decides by the same country, and names its line', async () => {
+  expect(await logIn(GERMANY, 'carol@example.com')).toMatch(/^-ERR \[AUTH\] Authentication failed/)
+  expect(await until('the refusal', () => lastOf('auth', 'login-failed'))).toMatchObject({
+    event: { reason: 'rule' },
+    user: { name: 'carol@example.com' },
+    rule: { name: 'rules.countries.allow' },
+    postern: { rule: { file: 'login.yaml', line: expect.any(Number) as number } },
+  })
+})
+
 describe('an operator', () => {
+  test('lets a user travel: it counts at once in all fronts, for that user alone, and ends by command', async () => {
+    const day = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
+    expect(await passes(KOREA)).toBe(false)
+    const wanted = { user: 'bob@example.com', countries: ['KP'], until: day, reason: 'trip' }
+    await askServer(join(postern.folder, 'state'), 'user.travel', wanted)
+    for (let n = 0; n < 6; n++) expect(await passes(KOREA)).toBe(true)
+    // The old server knows ann alone: who gets as far as to it is refused by it.
+    for (const [user, reason] of Object.entries({ carol: 'rule', bob: 'password-wrong' })) {
+      expect(await logIn(KOREA, `${user}@example.com`)).toMatch(/^-ERR \[AUTH\]/)
+      expect(lastOf('auth', 'login-failed')?.event.reason).toBe(reason)
+    }
+    const ended = await postern.cli('user', 'travel', 'bob@example.com', '--end', '--reason', 'trip')
+    expect([ended.code, ended.stdout]).toEqual([0, 'bob@example.com travels no more\n'])
+    expect(await passes(KOREA)).toBe(false)
+    expect(lastOf('admin', 'user-travel')).toMatchObject({ user: { name: 'bob@example.com' }, event: { reason: 'trip' }, postern: { until: null } }) // prettier-ignore
+  })
+
   test('asks why, and is told with file and line', async () => {
     const { code, stdout } = await postern.cli('explain', KOREA)
     expect(code).toBe(0)

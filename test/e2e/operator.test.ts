@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, copyFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { connect, type TLSSocket } from 'node:tls'
@@ -57,6 +57,27 @@ describe('an operator', () => {
     const { code, stdout } = await postern.cli('status', '--json')
     const status = JSON.parse(stdout) as { healthy: boolean; fronts: { running: number }; backends: { up: boolean }[] }
     expect([code, status.healthy, status.fronts.running, status.backends[0]?.up]).toEqual([0, true, 2, true])
+  })
+
+  test('proves the audit while it is written, and a copy of it elsewhere with what was noted alone', async () => {
+    const here = await postern.cli('audit', 'verify')
+    expect([here.code, here.stdout.match(/^(admin|auth): whole/gm)?.length]).toEqual([0, 2])
+    const key = await postern.cli('audit', 'key')
+    expect(key.stdout).toMatch(/^# .*\nanchor [\w-]{43}\n/)
+    const notes = join(postern.folder, 'anchors.txt')
+    writeFileSync(notes, key.stdout)
+    const copy = join(postern.folder, 'copy')
+    cpSync(join(postern.folder, 'state/audit'), copy, { recursive: true })
+    const admin = join(copy, 'admin.jsonl')
+    writeFileSync(admin, readFileSync(admin, 'utf8').replace('"server-started"', '"server-stopped"'))
+    const there = await postern.cli('audit', 'verify', '--path', copy, '--anchors', notes)
+    expect(there.code).toBe(1)
+    expect(there.stdout).toMatch(
+      /^admin: BROKEN: .*copy\/admin\.jsonl:\d+: edited: the line does not fit its own hash$/m,
+    )
+    writeFileSync(notes, 'anchor\n')
+    const faulty = await postern.cli('audit', 'verify', '--path', copy, '--anchors', notes)
+    expect([faulty.code, faulty.stderr]).toEqual([1, expect.stringContaining('anchors.txt:1: this is no line of')])
   })
 
   test('cannot start a second server on the same state', async () => {
@@ -125,7 +146,9 @@ describe('an operator', () => {
 
   test('finds the streams chained, and no secret in them or in the log', async () => {
     await postern.enroll('carol@example.com')
-    const lines = postern.audit('admin') as unknown as { chain: { seq: number; prev: string; hash: string } }[]
+    const text = readFileSync(join(postern.folder, 'state/audit/admin.jsonl'), 'utf8')
+    const all = text.split('\n').slice(0, -1)
+    const lines = all.map((line) => JSON.parse(line) as { chain: { seq: number; prev: string; hash: string } })
     for (const [index, line] of lines.entries()) {
       expect(line.chain.seq).toBe(index + 1)
       expect(line.chain.prev).toBe(index === 0 ? '0'.repeat(64) : lines[index - 1]?.chain.hash)

@@ -19,8 +19,8 @@ describe('the rules can see', () => {
   })
 
   test('what they import, values and types apart', () => {
-    const journal = tree.find(({ path }) => path === 'src/audit/journal.ts')
-    expect(journal?.imports).toEqual(
+    const intake = tree.find(({ path }) => path === 'src/audit/intake.ts')
+    expect(intake?.imports).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ to: 'src/audit/tally.ts', names: ['createTally'], typeOnly: false }),
         expect.objectContaining({ to: 'src/base/clock.ts', names: ['Clock'], typeOnly: true }),
@@ -61,6 +61,10 @@ const BREACHES: Record<keyof typeof RULES, Source[]> = {
     { path: 'src/compiler-process.ts', text: `import { x } from './compiler/planted.ts'` },
     { path: 'src/compiler/planted.ts', text: `import { spawn } from 'node:child_process'\nimport { z } from 'zod'` },
   ],
+  'the forwarder opens no file, starts no program and loads no package': [
+    { path: 'src/forward-process.ts', text: `import { x } from './forward/planted.ts'` },
+    { path: 'src/forward/planted.ts', text: `import { readFileSync } from 'node:fs'` },
+  ],
   'a file is read in one sitting': [{ path: 'src/base/planted.ts', text: '// line\n'.repeat(301) }],
   'a function fits on a screen': [
     { path: 'src/base/planted.ts', text: `function planted() {\n${'  work()\n'.repeat(39)}}\n` },
@@ -88,7 +92,7 @@ describe.each(Object.entries(RULES))('%s', (name, rule) => {
   })
 
   test.each(BREACHES[name] ?? [])('a planted breach goes red: $path', (planted) => {
-    const group = /^(a front|the compiler|nothing)/.test(name) ? (BREACHES[name] ?? []) : [planted]
+    const group = /^(a front|the compiler|the forwarder|nothing)/.test(name) ? (BREACHES[name] ?? []) : [planted]
     const others = tree.filter(({ path }) => !group.some((one) => one.path === path))
     const before = rule(others).length
     expect(rule([...others, ...group.map(factsOf)]).length).toBeGreaterThan(before)

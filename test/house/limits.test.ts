@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import * as auditLimits from '../../src/base/audit-limits.ts'
+import * as forwardLimits from '../../src/base/forward-limits.ts'
 import * as gateLimits from '../../src/base/gate-limits.ts'
 import * as limits from '../../src/base/limits.ts'
+import * as loginLimits from '../../src/base/login-limits.ts'
 import { ROOT } from './sources.ts'
 
 const MARKED = /<!-- limits -->\n([\s\S]*?)<!-- \/limits -->/
@@ -14,7 +17,13 @@ function rowsOf(readme: string): [string, number][] {
   return rows.map(([, name = '', value = '']) => [name, Number(value.replaceAll(/[_,]/g, ''))])
 }
 
-const constants = Object.entries<unknown>({ ...limits, ...gateLimits }).filter(([, value]) => typeof value === 'number')
+const constants = Object.entries<unknown>({
+  ...limits,
+  ...loginLimits,
+  ...gateLimits,
+  ...auditLimits,
+  ...forwardLimits,
+}).filter(([, value]) => typeof value === 'number')
 
 describe('the table of limits in the README', () => {
   test('holds every limit with the value that the code has, and nothing else', () => {
@@ -39,7 +48,7 @@ describe('the table of limits in the README', () => {
 
 test('every limit has its reason right above it, or shares that of the one above', () => {
   const read = (name: string) => readFileSync(join(ROOT, 'src/base', name), 'utf8').split('\n')
-  const lines = [...read('limits.ts'), ...read('gate-limits.ts')]
+  const lines = ['limits', 'login-limits', 'gate-limits', 'audit-limits', 'forward-limits'].flatMap((name) => [...read(`${name}.ts`)])
   const bare = lines.filter((line, at) => {
     const before = lines[at - 1] ?? ''
     return line.startsWith('export ') && !before.endsWith('*/') && !before.startsWith('export const ')

@@ -12,6 +12,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'main.ts': ['cli', 'demo', 'keeper', 'base'],
   'front-process.ts': ['session.ts', 'front', 'gate', 'login', 'relay', 'pop3', 'base'],
   'compiler-process.ts': ['compiler', 'base'],
+  'forward-process.ts': ['forward', 'base'],
   'arrival.ts': ['front', 'login', 'pop3', 'base'],
   'session.ts': ['arrival.ts', 'front', 'gate', 'login', 'relay', 'pop3', 'policy', 'audit', 'metrics', 'base'],
   front: ['pop3', 'policy', 'audit', 'metrics', 'base'],
@@ -19,13 +20,14 @@ const MAY_IMPORT: Record<string, string[]> = {
   login: ['pop3', 'policy', 'audit', 'metrics', 'base'],
   relay: ['pop3', 'policy', 'audit', 'metrics', 'base'],
   // Of the gate, what only the keeper can judge: rates.
-  keeper: ['gate', 'factors', 'state', 'audit', 'policy', 'metrics', 'admin', 'compiler', 'base'],
+  keeper: ['gate', 'factors', 'state', 'audit', 'policy', 'metrics', 'admin', 'compiler', 'forward', 'base'],
   cli: ['keeper', 'factors', 'state', 'audit', 'policy', 'compiler', 'gate', 'base'],
   demo: ['cli', 'keeper', 'factors', 'state', 'audit', 'policy', 'base'],
   factors: ['state', 'base'],
   state: ['base'],
   policy: ['compiler', 'base'],
   compiler: ['base'],
+  forward: ['base'],
   pop3: ['base'],
   audit: ['base'],
   metrics: ['base'],
@@ -80,6 +82,11 @@ export const RULES: Record<string, Rule> = {
   'the compiler opens no file, starts no program and loads no package': (all) =>
     each(reachable(all, 'src/compiler-process.ts'), (file) =>
       file.imports.filter(isPower).map(worded('runs in the compiler and may not import')),
+    ),
+
+  'the forwarder opens no file, starts no program and loads no package': (all) =>
+    each(reachable(all, 'src/forward-process.ts'), (file) =>
+      file.imports.filter(isPower).map(worded('runs in the forwarder and may not import')),
     ),
 
   'a file is read in one sitting': (all) =>

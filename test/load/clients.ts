@@ -42,13 +42,17 @@ export async function logIn(to: To, user: string, password: string): Promise<num
 
 export type Session = { socket: TLSSocket; line(): Promise<string>; ask(command: string): Promise<string> }
 
-/** A session that is logged in. Throws what the server says when it refuses. */
-export async function session(to: To, user: string, password: string): Promise<Session> {
+/** A session that is logged in. Throws what the server says when it refuses. `asks` is called right before PASS. */
+export async function session(to: To, user: string, password: string, asks?: () => void): Promise<Session> {
   const said = reader(await secured(to))
   await said.line()
   await said.ask(`USER ${user}`)
+  asks?.()
   const answer = await said.ask(`PASS ${password}`)
-  if (!answer.startsWith('+OK')) throw new Error(answer)
+  if (!answer.startsWith('+OK')) {
+    said.socket.destroy()
+    throw new Error(answer)
+  }
   return said
 }
 

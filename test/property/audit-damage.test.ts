@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
-import { bodyOf, chain, GENESIS } from '../../src/audit/line.ts'
+import { chain, GENESIS } from '../../src/audit/chain.ts'
+import { bodyOf } from '../../src/audit/line.ts'
 import { verifyStream } from '../../src/audit/verify.ts'
 import { everyEvent } from '../support/audit-events.ts'
 
@@ -48,7 +49,7 @@ test('damage of any kind is found, and in no line before it; only a tail cut at 
     fc.asyncProperty(damage, async (bytes) => {
       const file = join(folder, 'x.jsonl')
       writeFileSync(file, bytes)
-      const found = await verifyStream(file)
+      const found = await verifyStream([{ path: file, first: null }])
       const same = firstDifference(bytes)
       if (found.at === 'whole') {
         expect(bytes.equals(stream.subarray(0, bytes.length))).toBe(true)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { bodyOf, chain, GENESIS, linkOf } from '../../src/audit/line.ts'
+import { chain, GENESIS, linkOf } from '../../src/audit/chain.ts'
+import { bodyOf } from '../../src/audit/line.ts'
 import { everyEvent } from '../support/audit-events.ts'
 
 const HARM = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u

@@ -81,7 +81,7 @@ function play(start: 'on' | 'none', moves: readonly Move[]): { input: Input; eff
     if ('raw' in each) put(each.raw)
     else if ('judged' in each) {
       if (state.at === 'judging') put({ on: 'verdict', verdict: each.judged })
-    } else if (expects(state) !== null) put(inputOf(state, { got: 'line', line: Buffer.from(each.typed, 'latin1') }))
+    } else if (expects(state) !== null) put(inputOf(state, { got: 'line', line: Buffer.from(each.typed, 'latin1') }, 0))
   }
   return trace
 }
@@ -215,7 +215,7 @@ test('cut anywhere on its way, the same bytes lead to the same judgements', () =
       for (let kind = expects(state); kind !== null; kind = expects(state)) {
         const next = reader.next(kind)
         if (next.got === 'none') break
-        const done = step(state, inputOf(state, next))
+        const done = step(state, inputOf(state, next, reader.size()))
         state = done.next
         all.push(...done.effects.map((effect) => (effect.do === 'reply' ? effect.text : effect.do)))
         if (state.at === 'judging')

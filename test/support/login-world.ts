@@ -1,18 +1,24 @@
 /** A keeper's judgement with everything around it: a real store in a folder of its own, a clock that tests turn, an audit that is a list. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Secret } from '../../src/base/secret.ts'
+import { reveal, Secret } from '../../src/base/secret.ts'
 import { codeOf, stepAt } from '../../src/factors/totp.ts'
 import { createJudge, type Judge } from '../../src/keeper/judge.ts'
 import { enrollUser, type Enrolment, type UsersContext } from '../../src/keeper/users.ts'
 import { createKeyring, type Keyring } from '../../src/state/secrets.ts'
 import { openStore } from '../../src/state/sqlite.ts'
-import type { AuditEvent, LoginFailure } from '../../src/audit/events.ts'
+import type { AuditEvent, CertificateFacts, LoginFailure } from '../../src/audit/events.ts'
 import type { JudgeContext } from '../../src/keeper/desk.ts'
 import type { BackendPolicy, LoginPolicy } from '../../src/keeper/login-policy.ts'
 import type { AuthenticateAnswer, Outcome, SettleAnswer } from '../../src/keeper/messages.ts'
+import { liveSessions, type LiveSessions } from '../../src/keeper/end-sessions.ts'
+import type { Session } from '../../src/keeper/sessions.ts'
 import type { Store } from '../../src/state/store.ts'
+
+/** Every login waits for the disk, and worlds have thousands: in memory they take milliseconds. */
+const FAST = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 export const START = Date.UTC(2026, 0, 5, 8, 0, 0)
 export const HOUR = 3_600_000
@@ -23,10 +29,20 @@ export const HOME_OTHER_CLIENT = { ip: '192.0.2.10', client: 'phone' }
 export const AWAY = { ip: '198.51.100.7', client: 'thunderbird' }
 export const OFFICE = { ip: '203.0.113.5', client: 'outlook' }
 
-export type Place = typeof HOME
+/** `certificate`: what the client showed in TLS. */
+export type Place = typeof HOME & { certificate?: CertificateFacts }
 
 export function backend(change: Partial<BackendPolicy> = {}): BackendPolicy {
   return { name: 'old', domains: ['*'], username: '{user}', remember_refused: 900_000, max_sessions: 200, ...change }
+}
+
+/** The defaults of login.yaml. */
+export const FAILURES: LoginPolicy['failures'] = {
+  reply_after: 3000,
+  per_user: { allow: { count: 10, per: HOUR }, lock: 900_000 },
+  per_address: { allow: { count: 20, per: HOUR }, lock: 900_000 },
+  per_network: { allow: { count: 100, per: HOUR }, lock: 900_000, ipv4: 24, ipv6: 56 },
+  per_user_everywhere: { allow: { count: 50, per: 24 * HOUR } },
 }
 
 export function policyOf(change: { [K in keyof LoginPolicy]?: Partial<LoginPolicy[K]> } = {}): LoginPolicy {
@@ -49,8 +65,10 @@ export function policyOf(change: { [K in keyof LoginPolicy]?: Partial<LoginPolic
       accept: 'repeated',
       ...change.trusted_device,
     },
-    failures: { reply_after: 3000, ...change.failures },
+    failures: { ...FAILURES, ...change.failures },
     exceptions: (change.exceptions as LoginPolicy['exceptions'] | undefined) ?? [],
+    asking: (change.asking as string[] | undefined) ?? [],
+    rules: (change.rules as LoginPolicy['rules'] | undefined) ?? [],
     backends: (change.backends as BackendPolicy[] | undefined) ?? [backend()],
   }
 }
@@ -62,8 +80,15 @@ export type World = {
   store: Store
   events: AuditEvent[]
   opened: string[]
+  /** What is open, as commands that end sessions see it; `killed` are those that a front was told to end. */
+  live: LiveSessions
+  killed: string[]
   breaches: string[]
   broken: unknown[]
+  /** Password checks that found no place. */
+  skipped: number
+  /** Backends that health checks find down. */
+  down: Set<string>
   policy: LoginPolicy
   users: UsersContext
   /** The code of this moment, or of so many steps away. */
@@ -84,6 +109,13 @@ export type World = {
   end(): void
 }
 
+/** argon2id takes 50 ms: what depends on it being slow has a test of its own. */
+const quickHasher: JudgeContext['hasher'] = {
+  hash: (password) => Promise.resolve(new Secret(createHash('sha256').update(reveal(password)).digest())),
+  verify: (password, hashed) =>
+    Promise.resolve(createHash('sha256').update(reveal(password)).digest().equals(reveal(hashed))),
+}
+
 export type Tried = { session: string; answer: AuthenticateAnswer }
 
 /** Needs changes to the policy, and what stands in for parts of the context. */
@@ -91,13 +123,15 @@ export function createWorld(
   policy: LoginPolicy = policyOf(),
   change: (context: JudgeContext) => JudgeContext = (c) => c,
 ): World {
-  const folder = mkdtempSync(join(tmpdir(), 'postern-login-'))
+  const folder = mkdtempSync(join(FAST, 'postern-login-'))
   const keys = createKeyring(new Secret(Buffer.alloc(32, 7)))
   const seeds = new Map<string, Secret>()
   let now = START
   let monotonic = 0
   let sessions = 0
   const clock = { now: () => now, monotonic: () => monotonic }
+  const table: Session[] = []
+  const addresses = new Map<string, string>()
 
   const start = (): { store: Store; judge: Judge } => {
     const store = openStore(folder, keys, now)
@@ -108,8 +142,17 @@ export function createWorld(
       policy: () => world.policy,
       emit: (event) => world.events.push(event),
       durable: () => Promise.resolve(),
-      opened: (session) => world.opened.push(session),
+      hasher: quickHasher,
+      skipped: () => void (world.skipped += 1),
+      opened: (session, login) => {
+        world.opened.push(session)
+        const facts = { session, listener: 'outside', ip: addresses.get(session) ?? '', port: 40_000 }
+        const rest = { front: 1, client: null, killed: false, told: true, askedAt: 0, leaving: false }
+        table.push({ id: session, facts, login: { ...login, since: now }, ...rest })
+      },
       fenced: () => null,
+      country: () => null,
+      reachable: (name) => Promise.resolve(!world.down.has(name)),
       broken: (error) => world.broken.push(error),
       breach: (_, what) => world.breaches.push(what),
     }
@@ -121,8 +164,20 @@ export function createWorld(
     keys,
     events: [],
     opened: [],
+    killed: [],
+    live: liveSessions({
+      sessions: { active: () => table },
+      emit: (event) => world.events.push(event),
+      void: (user, device) => {
+        world.judge.void(user, device)
+      },
+      kill: ({ id }) => world.killed.push(id),
+      countryOf: () => 'DE',
+    }),
     breaches: [],
     broken: [],
+    skipped: 0,
+    down: new Set(),
     asked: [],
     policy,
     ...({} as { store: Store; judge: Judge; users: UsersContext }),
@@ -147,8 +202,10 @@ export function createWorld(
       Object.assign(world, start())
       world.users.store = world.store
     },
-    async authenticate(user, secret, { ip, client }, session = `s${++sessions}`) {
-      const connection = { session, listener: 'outside', ip, port: 40_000 }
+    async authenticate(user, secret, { ip, client, certificate }, session = `s${++sessions}`) {
+      addresses.set(session, ip)
+      const tls = certificate && { version: 'TLSv1.3', cipher: '', ja4: '', resumed: false, certificate }
+      const connection = { session, listener: 'outside', ip, port: 40_000, ...(tls && { tls }) }
       const bytes = { user: Buffer.from(user), secret: Buffer.from(secret) }
       const answer = await world.judge.authenticate({ session, connection, client, ...bytes })
       if (answer.say === 'proceed') world.asked.push(`${answer.username.toString()}/${answer.password.toString()}`)
@@ -181,6 +238,8 @@ export function createWorld(
     keys,
     clock,
     rules: () => world.policy.users,
+    trust: () => world.policy.trusted_device,
+    sessions: world.live,
     emit: (event) => world.events.push(event),
   }
   return world

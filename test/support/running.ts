@@ -37,6 +37,8 @@ export type Running = {
   folder: string
   config: string
   port: number
+  /** Of all listeners, in the order of the policies. */
+  ports(): number[]
   pid: number
   log(): string
   /** Enrols a user; codes come from {@link Running.code} then. */
@@ -45,7 +47,7 @@ export type Running = {
   code(user: string, steps?: number): string
   /** One of the ten that the enrolment gave. */
   recoveryCode(user: string, index: number): string
-  /** Whole lines that are in a stream by now. */
+  /** Whole lines that are in a stream by now, but for its seals: these come with time, not with what a test does. */
   audit(stream: string): Line[]
   cli(...args: string[]): Promise<Ran>
   fronts(): number[]
@@ -92,6 +94,7 @@ export async function startPostern(wanted: Wanted): Promise<Running> {
       folder,
       config,
       port,
+      ports: () => [...said.out.matchAll(/^listening \S+:(\d+)$/gm)].map(([, found]) => Number(found)),
       pid: child.pid ?? 0,
       log: () => said.err,
       cli,
@@ -171,7 +174,7 @@ function listen(child: ChildProcess): { out: string; err: string } {
 function readStream(file: string): Line[] {
   if (!existsSync(file)) return []
   const whole = readFileSync(file, 'utf8').split('\n').slice(0, -1)
-  return whole.map((line) => JSON.parse(line) as Line)
+  return whole.map((line) => JSON.parse(line) as Line).filter(({ event }) => event.action !== 'audit-sealed')
 }
 
 function childrenOf(pid: number): number[] {

@@ -1,7 +1,7 @@
 import type { House } from '../support/house.ts'
 
-/** Where a client sits and what its user typed into it. The certificate to believe lies at {@link CA} in the house. */
-export type Seat = { house: House; port: number; user: string; password: string }
+/** Where a client sits and what its user typed into it; `stls`: it begins in plain and must go on with STLS. The certificate to believe lies at {@link CA} in the house. */
+export type Seat = { house: House; port: number; user: string; password: string; stls?: boolean }
 
 /** Inside a house; the listener's certificate names localhost, and the house's hosts file knows it as 127.0.0.1 alone. */
 export const CA = '/ca.pem'

@@ -4,7 +4,9 @@ import type { Client, Seat } from './client.ts'
 async function line(seat: Seat, numbers: string): Promise<string[]> {
   const at = `/root/curlrc-${seat.user}`
   await seat.house.put(at, `silent\nshow-error\ncacert = "${CA}"\nuser = "${seat.user}:${seat.password}"\n`)
-  return ['/usr/bin/curl', '-K', at, `pop3s://${HOST}:${String(seat.port)}/${numbers}`]
+  const scheme = seat.stls === true ? ['--ssl-reqd', 'pop3:'] : ['pop3s:']
+  const url = `${scheme.pop() ?? ''}//${HOST}:${String(seat.port)}/${numbers}`
+  return ['/usr/bin/curl', '-K', at, ...scheme, url]
 }
 
 /** curl. It logs in with SASL where that is offered, and writes a message down as it came. */

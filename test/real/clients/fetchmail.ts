@@ -15,7 +15,7 @@ set invisible
 set idfile "/root/fetchids"
 poll ${HOST} protocol POP3 port ${String(seat.port)} timeout 60 bad-header accept
   user "${seat.user}" password "${seat.password}" is root here
-  ssl sslcertck sslcertfile "${CA}"
+  ${seat.stls === true ? 'sslproto "tls1.2+"' : 'ssl'} sslcertck sslcertfile "${CA}"
   fetchall no rewrite no mimedecode pass8bits no stripcr no forcecr no dropstatus no dropdelivered
   mda "${await mda(seat, dir)}" ${more}
 `

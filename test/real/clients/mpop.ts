@@ -23,7 +23,7 @@ host ${HOST}
 port ${String(seat.port)}
 timeout 60
 tls on
-tls_starttls off
+tls_starttls ${seat.stls === true ? 'on' : 'off'}
 tls_trust_file ${CA}
 user ${seat.user}
 password ${seat.password}

@@ -1,4 +1,4 @@
-"""Python's poplib as a mail program: PORT USER PASSWORD CA retrieve DIR, or PORT USER PASSWORD CA delete N,N,..."""
+"""Python's poplib as a mail program: PORT USER PASSWORD CA retrieve DIR [stls], or PORT USER PASSWORD CA delete N,N,... [stls]"""
 import os
 import poplib
 import ssl
@@ -8,7 +8,14 @@ import sys
 poplib._MAXLINE = 4 * 1024 * 1024
 
 port, user, password, ca, what, how = sys.argv[1:7]
-box = poplib.POP3_SSL("localhost", int(port), timeout=60, context=ssl.create_default_context(cafile=ca))
+context = ssl.create_default_context(cafile=ca)
+if sys.argv[7:] == ["stls"]:
+    box = poplib.POP3("localhost", int(port), timeout=60)
+    assert "STLS" in box.capa() and "USER" not in box.capa()
+    box.stls(context)
+    assert "STLS" not in box.capa() and "USER" in box.capa()
+else:
+    box = poplib.POP3_SSL("localhost", int(port), timeout=60, context=context)
 box.user(user)
 box.pass_(password)
 if what == "retrieve":

@@ -7,7 +7,17 @@ const AT = '/usr/local/bin/poplib-reader.py'
 
 async function line(seat: Seat, what: string, how: string): Promise<string[]> {
   await seat.house.put(AT, SCRIPT)
-  return ['/usr/bin/python3', AT, String(seat.port), seat.user, seat.password, CA, what, how]
+  return [
+    '/usr/bin/python3',
+    AT,
+    String(seat.port),
+    seat.user,
+    seat.password,
+    CA,
+    what,
+    how,
+    seat.stls === true ? 'stls' : '',
+  ]
 }
 
 /** Python's poplib. It logs in with USER and PASS and gives lines; each is written down with CR LF again, so nothing changes. */

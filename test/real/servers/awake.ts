@@ -7,6 +7,8 @@ const START_MS = 20_000
 
 /** The port of every old server; its address is the house's own. */
 export const PORT = 11_110
+/** POP3S, where a server has it. */
+export const TLS_PORT = 11_112
 /** Where Dovecot wants a PROXY header. */
 export const PROXIED_PORT = 11_111
 

@@ -12,7 +12,14 @@ export type Front = {
   close: () => Promise<void>
 }
 
-export type Wanted = { backend: { host: string; port: number }; users: string[]; password: string }
+/** `stls`: the front begins in plain. `backends`: what stands there in postern.yaml in place of the one at `backend`. */
+export type Wanted = {
+  backend: { host: string; port: number }
+  users: string[]
+  password: string
+  stls?: boolean
+  backends?: string
+}
 
 /** True with POSTERN_REAL_DIRECT=1: no Postern in between, so that a failure is the harness's own, a client's or a server's. */
 export const DIRECT = process.env['POSTERN_REAL_DIRECT'] === '1'

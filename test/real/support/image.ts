@@ -12,6 +12,10 @@ const RUN = [
   ['courier-pop', 'courier-authlib'],
   ['popa3d', 'libpam-modules'],
   ['rbldnsd'],
+  ['ncrack'],
+  ['rsyslog', 'rsyslog-gnutls'],
+  ['syslog-ng-core'],
+  ['fail2ban'],
 ]
 /** Packages that are read for the messages they ship. */
 const READ = {

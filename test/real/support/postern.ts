@@ -16,14 +16,12 @@ const STOP_MS = 30_000
 
 const POSTERN = (wanted: Wanted): string => `
 listeners:
-  - { name: outside, address: "127.0.0.1:0", tls: implicit }
+  - { name: outside, address: "127.0.0.1:0", tls: ${wanted.stls === true ? 'stls' : 'implicit'} }
 tls:
   certificates:
     - { cert: tls/cert.pem, key: tls/key.pem }
 backends:
-  - name: old-mail
-    domains: ["*"]
-    addresses: ["${wanted.backend.host}:${String(wanted.backend.port)}"]
+${wanted.backends ?? `  - { name: old-mail, domains: ["*"], addresses: ["${wanted.backend.host}:${String(wanted.backend.port)}"] }`}
 checks: [networks]
 state: { store: sqlite, path: ../state, key_file: ../keys/master.key }
 audit: { path: ../audit }

@@ -1,12 +1,12 @@
-import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Stream } from '../../../src/audit/events.ts'
-import { openJournal, type Journal } from '../../../src/audit/journal.ts'
+import { openJournal, type Journal, type JournalOptions } from '../../../src/audit/journal.ts'
 import { openStream, type OpenStream } from '../../../src/audit/stream-file.ts'
 import { verifyStream } from '../../../src/audit/verify.ts'
-import { AUDIT_QUEUE_MAX, AUDIT_SYNC_DEADLINE_MS, TALLY_WINDOW_MS } from '../../../src/base/limits.ts'
+import { AUDIT_QUEUE_MAX, AUDIT_SYNC_DEADLINE_MS, TALLY_WINDOW_MS } from '../../../src/base/audit-limits.ts'
 import { denied, LOGIN } from '../../support/audit-events.ts'
 
 /** What is waited for comes at once on a quiet machine. */
@@ -47,9 +47,9 @@ const faulty: OpenStream = async (...args) => {
     if (disk.append !== 'work') throw new Error('ENOSPC: no space left on device, write')
     await real.file.append(bytes)
   }
-  const sync = async () => {
+  const sync = async (size: number) => {
     if (disk.sync === 'fail') throw new Error('EIO: i/o error, fdatasync')
-    await real.file.sync()
+    return real.file.sync(size)
   }
   const cutTo = async (size: number) => {
     if (disk.cut === 'fail') throw new Error('EIO: i/o error, ftruncate')
@@ -58,8 +58,9 @@ const faulty: OpenStream = async (...args) => {
   return { ...real, file: { ...real.file, append, sync, cutTo } }
 }
 
-async function open(): Promise<Journal> {
+async function open(more: Partial<JournalOptions> = {}): Promise<Journal> {
   const journal = await openJournal({
+    ...more,
     folder: join(folder, 'audit'),
     clock: { now: () => time, monotonic: () => time },
     log: {
@@ -93,23 +94,10 @@ async function told(stream: Stream): Promise<Told[]> {
 }
 
 async function whole(stream: Stream) {
-  return (await verifyStream(file(stream), { stream })).at
+  return (await verifyStream([{ path: file(stream), first: null }], { stream })).at
 }
 
 const login = (user: string) => ({ ...LOGIN, user }) as typeof LOGIN
-
-test('a file that was removed while it is written takes no more lines in silence: nobody is let in until the next start', async () => {
-  const journal = await open()
-  journal.write(login('before'))
-  await journal.durable()
-  await rm(file('auth'))
-  journal.write(login('after'))
-  await expect(journal.durable()).rejects.toThrow(/auth\.jsonl: .*removed/)
-  expect(journal.state()).toMatchObject({
-    at: 'failing',
-    reason: 'auth.jsonl was removed while in use; start Postern again to begin a new one',
-  })
-})
 
 describe('writing', () => {
   test('what was written before `durable` is on disk after it, in order, each stream in its file', async () => {
@@ -165,6 +153,38 @@ describe('writing', () => {
     await expect(journal.durable()).rejects.toThrow('ENOSPC')
     time += 3_000
     expect(journal.lagSeconds()).toBe(3)
+  })
+})
+
+describe('whoever listens', () => {
+  test('hears every line with its exact bytes, once and in order, and only when it is on disk', async () => {
+    const heard: string[] = []
+    const journal = await open({
+      written: (stream, lines) => heard.push(...lines.map((line) => `${stream} ${String(line)}`)),
+    })
+    for (let n = 0; n < 20; n++) journal.write(login(`user-${n}`))
+    disk.sync = 'fail'
+    await expect(journal.durable()).rejects.toThrow('EIO')
+    expect(heard).toEqual([])
+    disk.sync = 'work'
+    timePasses(5_000)
+    await expect.poll(() => journal.state(), PATIENT).toEqual({ at: 'writing' })
+    journal.write(login('last'))
+    await journal.durable()
+    const lines = (await readFile(file('auth'), 'utf8')).split('\n').slice(0, -1)
+    expect(lines).toHaveLength(21)
+    expect(heard).toEqual(lines.map((line) => `auth ${line}\n`))
+  })
+
+  test('and throws does no harm: the line counts as written', async () => {
+    const fail = () => {
+      throw new Error('the spool is full')
+    }
+    const journal = await open({ written: fail })
+    journal.write(login('ann'))
+    await journal.durable()
+    expect(journal.state()).toEqual({ at: 'writing' })
+    expect(said).toEqual(['audit: lines are on disk, but could not be passed on'])
   })
 })
 
@@ -268,6 +288,77 @@ describe('a queue that is full', () => {
     const loss = admin.at(-1)
     expect(loss).toMatchObject({ event: { action: 'audit-dropped' }, postern: { file: 'admin.jsonl' } })
     expect(admin.length - 1 + Number(loss?.postern['lines'])).toBe(lines)
+  })
+})
+
+describe('a current file that somebody else lays hands on', () => {
+  const names = async () => (await readdir(join(folder, 'audit'))).filter((name) => name.startsWith('auth')).sort()
+
+  /** Writes ann, lets it happen, writes bob: his line is on disk where it can be found before `durable` gives. */
+  async function between(happens: () => Promise<void>) {
+    const journal = await open()
+    journal.write(login('ann'))
+    await journal.durable()
+    await happens()
+    journal.write(login('bob'))
+    await journal.durable()
+    await journal.durable()
+    return journal
+  }
+  const users = async (path: string) =>
+    (await readFile(path, 'utf8')).split('\n').slice(0, -1).map((line) => (JSON.parse(line) as Told).user?.name) // prettier-ignore
+  const rotated = () => join(folder, 'audit', 'auth.000000000000001.jsonl')
+
+  test('and removes: it is written again from what we hold, a new one goes on, and the chain is whole across both', async () => {
+    const journal = await between(() => rm(file('auth')))
+    expect(await names()).toEqual(['auth.000000000000001.jsonl', 'auth.jsonl'])
+    expect([await users(rotated()), await users(file('auth'))]).toEqual([['ann'], ['bob']])
+    const first = await verifyStream([{ path: rotated(), first: 1 }])
+    expect(
+      await verifyStream([{ path: file('auth'), first: null }], first.at === 'whole' ? { from: first.head } : {}),
+    ).toMatchObject({
+      at: 'whole',
+    })
+    expect(await told('admin')).toMatchObject([
+      { event: { action: 'audit-tampered' }, postern: { file: 'auth.jsonl', kind: 'removed' } },
+    ])
+    expect(journal.findings()[0]).toContain('auth.jsonl: removed: it was removed while in use; line 2')
+  })
+
+  test('and moves, as logrotate does: it keeps what it had, a new one goes on', async () => {
+    await between(() => rename(file('auth'), join(folder, 'audit', 'auth.jsonl.1')))
+    expect(await names()).toEqual(['auth.jsonl', 'auth.jsonl.1'])
+    expect([await users(join(folder, 'audit', 'auth.jsonl.1')), await users(file('auth'))]).toEqual([['ann'], ['bob']])
+    expect(await told('admin')).toMatchObject([{ postern: { kind: 'moved' } }])
+  })
+
+  test('and moves, and puts another in its place: that one is put aside', async () => {
+    await between(async () => {
+      await rename(file('auth'), join(folder, 'audit', 'old'))
+      await writeFile(file('auth'), 'mine\n')
+    })
+    expect(await names()).toEqual(['auth.000000000000001.jsonl.foreign', 'auth.jsonl'])
+    expect(await users(file('auth'))).toEqual(['bob'])
+  })
+
+  test('and edits, so that an editor puts a copy in its place: ours is written again, the copy is put aside', async () => {
+    await between(async () => {
+      const text = await readFile(file('auth'), 'utf8')
+      await rm(file('auth'))
+      await writeFile(file('auth'), text.replace('ann', 'eve'))
+    })
+    expect(await names()).toEqual(['auth.000000000000001.jsonl', 'auth.000000000000001.jsonl.foreign', 'auth.jsonl'])
+    expect(await users(rotated())).toEqual(['ann'])
+  })
+
+  test.each([
+    ['cuts it to nothing', () => truncate(file('auth'))],
+    ['adds to it', () => appendFile(file('auth'), '{"event":{"action":"login-succeeded"}}\n')],
+  ] as const)('and %s: what is left is put aside under its rotated name', async (_, happens) => {
+    await between(happens)
+    expect(await names()).toEqual(['auth.000000000000001.jsonl', 'auth.jsonl'])
+    expect(await users(file('auth'))).toEqual(['bob'])
+    expect(await told('admin')).toMatchObject([{ postern: { kind: 'altered' } }])
   })
 })
 

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { bodyOf, chain, GENESIS, linkOf, type Head } from '../../../src/audit/line.ts'
+import { chain, GENESIS, linkOf, type Head } from '../../../src/audit/chain.ts'
+import { bodyOf } from '../../../src/audit/line.ts'
+import type { AuditEvent } from '../../../src/audit/events.ts'
 import { CONNECTION, everyEvent, LOGIN } from '../../support/audit-events.ts'
 
 const AT = Date.UTC(2027, 2, 14, 9, 26, 53, 589)
@@ -30,7 +32,12 @@ describe('an audit line', () => {
         client: { ja4: 't13d1516h2_8daaf6152771_b186095e22b6', server_name: 'mail.example.com' },
       },
       user: { name: 'ann@example.com' },
-      postern: { listener: 'outside', factor: 'totp', backend: 'old-mail' },
+      postern: {
+        listener: 'outside',
+        connected: '2026-11-21T00:00:00.000Z',
+        factor: 'totp',
+        backend: 'old-mail',
+      },
     })
   })
 
@@ -130,8 +137,8 @@ describe('the chain', () => {
     let seq = 0
     for (const line of stream.split('\n').slice(0, -1)) {
       const [ending, hash] = /,"hash":"([0-9a-f]{64})"}}$/.exec(line) ?? ['', '']
-      const text = `${line.slice(0, line.length - ending.length)}}}`
-      expect(createHash('sha256').update(`${prev}\n${text}`, 'utf8').digest('hex')).toBe(hash)
+      const text = line.slice(0, line.length - ending.length)
+      expect(createHash('sha256').update(text, 'utf8').digest('hex')).toBe(hash)
       expect(JSON.parse(line)).toMatchObject({ chain: { seq: ++seq, prev } })
       prev = hash ?? ''
     }
@@ -147,4 +154,12 @@ describe('the chain', () => {
     expect(forged.toString()).toBe(bytes.toString())
     expect(linkOf(forged)).toBe(null)
   })
+})
+
+test('a code of another time says in its line how far off its clock is', () => {
+  const connection = { listener: 'outside', ip: '192.0.2.1', port: 4711 }
+  const said = { stream: 'auth', action: 'login-failed', connection, user: 'ann' } as const
+  const line = (event: AuditEvent) => JSON.parse(bodyOf(event, 0)) as { postern: unknown }
+  expect(line({ ...said, reason: 'code-clock-skew', skewSeconds: -210 }).postern).toMatchObject({ skew_seconds: -210 })
+  expect(line({ ...said, reason: 'code-wrong' }).postern).not.toHaveProperty('skew_seconds')
 })

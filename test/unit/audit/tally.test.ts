@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { AccessEvent } from '../../../src/audit/events.ts'
 import { createTally } from '../../../src/audit/tally.ts'
-import { TALLY_KEYS_MAX, TALLY_LINES, TALLY_RULES_MAX, TALLY_WINDOW_MS } from '../../../src/base/limits.ts'
+import { TALLY_KEYS_MAX, TALLY_LINES, TALLY_RULES_MAX, TALLY_WINDOW_MS } from '../../../src/base/audit-limits.ts'
 
 function denied(ip: string, rule = 'networks.deny', count?: number): AccessEvent {
   const connection = {

@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { bodyOf, chain, GENESIS, type Head } from '../../../src/audit/line.ts'
+import { chain, GENESIS, type Head } from '../../../src/audit/chain.ts'
+import { bodyOf } from '../../../src/audit/line.ts'
 import { verifyStream, type VerifyOptions } from '../../../src/audit/verify.ts'
-import { AUDIT_LINE_MAX } from '../../../src/base/limits.ts'
+import { AUDIT_LINE_MAX } from '../../../src/base/audit-limits.ts'
 import { LOGIN } from '../../support/audit-events.ts'
 
 let folder: string
@@ -25,7 +26,7 @@ function stream(lines: number, from: Head = GENESIS): string[] {
 async function verify(lines: string[], options?: VerifyOptions) {
   const file = join(folder, 'auth.jsonl')
   await writeFile(file, lines.join(''))
-  return verifyStream(file, options)
+  return verifyStream([{ path: file, first: null }], options)
 }
 
 /** Ten lines, with line 5 (user-5) sealed again after a change. */
@@ -40,17 +41,21 @@ describe('a stream', () => {
   test('as it was written is whole, and its end can be noted elsewhere', async () => {
     const lines = stream(10)
     const { hash } = (JSON.parse(lines[9] ?? '') as { chain: { hash: string } }).chain
-    expect(await verify(lines, { stream: 'auth' })).toEqual({ at: 'whole', lines: 10, head: { seq: 10, prev: hash } })
+    expect(await verify(lines, { stream: 'auth' })).toMatchObject({
+      at: 'whole',
+      lines: 10,
+      head: { seq: 10, prev: hash },
+    })
   })
 
   test('that is empty is whole', async () => {
-    expect(await verify([])).toEqual({ at: 'whole', lines: 0, head: GENESIS })
+    expect(await verify([])).toMatchObject({ at: 'whole', lines: 0, head: GENESIS })
   })
 
   test('that goes on from another file is whole only from there', async () => {
     const from = { seq: 41, prev: 'ab'.repeat(32) }
     expect(await verify(stream(3, from), { from })).toMatchObject({ at: 'whole', head: { seq: 44 } })
-    expect(await verify(stream(3, from))).toMatchObject({ at: 'broken', line: 1, kind: 'missing' })
+    expect(await verify(stream(3, from))).toMatchObject({ at: 'broken', line: 1, kind: 'removed' })
   })
 })
 
@@ -64,19 +69,19 @@ describe('found, with the right line named:', () => {
   })
 
   test('an edited line whose hash was made anew', async () => {
-    expect(await verify(resealed())).toMatchObject({ line: 5, kind: 'resealed' })
+    expect(await verify(resealed())).toMatchObject({ line: 5, kind: 'recomputed' })
   })
 
   test('a first line that goes on from nowhere', async () => {
-    expect(await verify(stream(3, { seq: 0, prev: 'f'.repeat(64) }))).toMatchObject({ line: 1, kind: 'resealed' })
+    expect(await verify(stream(3, { seq: 0, prev: 'f'.repeat(64) }))).toMatchObject({ line: 1, kind: 'recomputed' })
   })
 
   test('a removed line', async () => {
-    expect(await verify(stream(10).toSpliced(4, 1))).toMatchObject({ line: 5, kind: 'missing' })
+    expect(await verify(stream(10).toSpliced(4, 1))).toMatchObject({ line: 5, kind: 'removed' })
   })
 
   test('a removed beginning', async () => {
-    expect(await verify(stream(10).slice(3))).toMatchObject({ line: 1, kind: 'missing' })
+    expect(await verify(stream(10).slice(3))).toMatchObject({ line: 1, kind: 'removed' })
   })
 
   test('an inserted copy of an earlier line', async () => {
@@ -97,7 +102,7 @@ describe('found, with the right line named:', () => {
     expect(await verify(lines.with(4, sixth).with(5, fifth))).toMatchObject({
       line: 5,
       kind: 'reordered',
-      detail: 'number 6 stands where 5 belongs; that one is line 6',
+      detail: 'number 5 belongs here and is line 6',
     })
   })
 
@@ -107,7 +112,7 @@ describe('found, with the right line named:', () => {
   })
 
   test('the lines of another stream under this name', async () => {
-    expect(await verify(stream(3), { stream: 'session' })).toMatchObject({ line: 1, kind: 'foreign' })
+    expect(await verify(stream(3), { stream: 'session' })).toMatchObject({ line: 1, kind: 'swapped' })
   })
 
   test('a line larger than any of ours, without holding it in memory', async () => {
@@ -117,5 +122,5 @@ describe('found, with the right line named:', () => {
 })
 
 test('a file that is not there is an error, not a whole stream', async () => {
-  await expect(verifyStream(join(folder, 'none.jsonl'))).rejects.toThrow('ENOENT')
+  await expect(verifyStream([{ path: join(folder, 'none.jsonl'), first: null }])).rejects.toThrow('ENOENT')
 })

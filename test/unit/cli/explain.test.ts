@@ -3,7 +3,8 @@ import { parseAddress } from '../../../src/base/ip.ts'
 import { explainLogin } from '../../../src/cli/explain-login.ts'
 import { explainAddress, type Explanation } from '../../../src/cli/explanation.ts'
 import type { Ask } from '../../../src/keeper/dns-client.ts'
-import type { PassRow, User } from '../../../src/state/store.ts'
+import type { PassRow, TravelRow, User } from '../../../src/state/store.ts'
+import type { Peeked, PeekedLocks } from '../../../src/state/peek.ts'
 import { mmdb } from '../../support/mmdb.ts'
 import { address } from '../gate/lists.ts'
 import { good, LOGIN, NOW, POSTERN } from '../policy/folder.ts'
@@ -145,19 +146,41 @@ describe('explain', () => {
 })
 
 const EXCEPTION = 'exceptions: [{ users: [ann@example.com], countries: [JP], until: 2026-12-01, reason: trip }]\n'
-const ANN: User = { name: 'ann@example.com', state: 'enrolled', enrolment: 'e', sealedSeed: null, enrolledAt: 1, firstUsed: 1 } // prettier-ignore
+const ANN: User = { name: 'ann@example.com', state: 'enrolled', enrolment: 'e', sealedSeed: null, enrolledAt: 1, firstUsed: 1, provenBefore: false, lastStep: 1 } // prettier-ignore
 const trusted = [{ network: '203.0.113.0/24', fingerprint: 'fp', since: 0, lastUsed: 0, expires: NOW + HOUR }]
 
 async function login(
   ip: string,
   typed: string,
-  change: { user?: User | null; login?: string; fingerprint?: string; roster?: string } = {},
+  change: {
+    user?: User | null
+    login?: string
+    fingerprint?: string
+    roster?: string
+    travels?: TravelRow[]
+    postern?: string
+    appPasswords?: Peeked['appPasswords']
+    locks?: PeekedLocks
+  } = {},
 ) {
-  const { user = ANN, login: text = LOGIN, fingerprint = null, roster } = change
-  const files = { 'login.yaml': text, ...(roster === undefined ? {} : { 'lists/users.txt': roster }) }
+  const {
+    user = ANN,
+    login: text = LOGIN,
+    fingerprint = null,
+    roster,
+    travels = [],
+    postern,
+    appPasswords = [],
+    locks = null,
+  } = change
+  const files = {
+    'login.yaml': text,
+    ...(postern === undefined ? {} : { 'postern.yaml': postern }),
+    ...(roster === undefined ? {} : { 'lists/users.txt': roster }),
+  }
   const { policies, gate } = await explain(ip, { files })
-  const store = { passes: [], user, trusted }
-  return explainLogin(policies, { user: typed, address: address(ip), at: NOW, fingerprint, gate, store })
+  const store = { passes: [], travels, user, trusted, appPasswords }
+  return explainLogin(policies, { user: typed, address: address(ip), at: NOW, fingerprint, gate, store, locks })
 }
 
 describe('explain --user', () => {
@@ -172,6 +195,38 @@ describe('explain --user', () => {
     expect((await login('203.0.113.1', 'ann@example.com', { fingerprint: 'other' })).facts).toContain('no device with this fingerprint is trusted in 203.0.113.0/24') // prettier-ignore
   })
 
+  test('names the rule that holds, on which listener, and what of it shuts out', async () => {
+    const rules = `${LOGIN}rules:
+  - { users: [ann@example.com], listeners: [inside], methods: [totp] }
+  - { users: ["*"], countries: { allow: [FR] } }
+`
+    const listeners = 'listeners: [{ name: outside, address: "127.0.0.1:0" }, { name: inside, address: "127.0.0.2:0" }]'
+    const at = { login: rules, postern: `${FILES['postern.yaml']}${listeners}\n` }
+    const ann = await login('203.0.113.1', 'ann@example.com', at)
+    expect(ann).toMatchObject({
+      allowed: true,
+      facts: expect.arrayContaining([
+        'on outside: rule login.yaml:4: refused by rules.countries.allow login.yaml:4',
+        'on inside: rule login.yaml:3: methods totp',
+      ]) as string[],
+      needs: expect.stringMatching(/^on outside: nothing helps: a rule .*; on inside: the password and the/) as string,
+    })
+    const bob = await login('203.0.113.1', 'bob@example.com', at)
+    expect(bob).toMatchObject({ allowed: false, needs: expect.stringMatching(/^nothing helps: a rule/) as string })
+  })
+
+  test('names a journey, which opens country and rule', async () => {
+    const travels = [{ user: 'ann@example.com', countries: ['JP', 'DE'], until: NOW + HOUR, reason: '' }]
+    const rules = `${LOGIN}rules: [{ users: ["*"], countries: { allow: [FR] } }]\n`
+    expect(await login('203.0.113.1', 'ann@example.com', { login: rules, travels })).toMatchObject({
+      allowed: true,
+      facts: expect.arrayContaining([
+        'travels to JP, DE until 2026-11-21T13:00:00.000Z',
+        'rule login.yaml:2',
+      ]) as string[],
+    })
+  })
+
   test('the gate goes before all', async () => {
     expect(await login('192.0.2.1', 'ann@example.com')).toMatchObject({ allowed: false, needs: 'nothing helps: the gate denies the address' }) // prettier-ignore
   })
@@ -181,12 +236,54 @@ describe('explain --user', () => {
     expect((await explain('198.51.100.9', { files: { 'login.yaml': at.login } })).gate.gate).toMatchObject({ verdict: 'login', by: { line: 3 } }) // prettier-ignore
     expect(await login('198.51.100.9', 'ann@example.com', at)).toMatchObject({
       allowed: true,
-      facts: expect.arrayContaining(['exception of login.yaml for JP until 2026-12-02T00:00:00.000Z']) as string[],
+      facts: expect.arrayContaining(['exception for JP until 2026-12-02T00:00:00.000Z']) as string[],
     })
     expect(await login('198.51.100.9', 'bob@example.com', at)).toMatchObject({
       allowed: false,
-      needs: 'nothing helps: no exception of login.yaml names this user for this country',
+      needs: 'nothing helps: no exception names this user for this country',
     })
+  })
+
+  test('app passwords: whether each works from there', async () => {
+    const row = { networks: 'any', learnt: null, expires: null, isSealed: true }
+    const appPasswords = [
+      { ...row, name: 'phone' },
+      { ...row, name: 'scanner', networks: '10.0.0.0/8' },
+      { ...row, name: 'new', isSealed: false },
+      { ...row, name: 'old', expires: NOW },
+    ]
+    const of = (change: Parameters<typeof login>[2]) => login('203.0.113.1', 'ann@example.com', { appPasswords, ...change }) // prettier-ignore
+    expect((await of({})).facts.slice(-4)).toEqual([
+      "app password 'phone': works from there",
+      "app password 'scanner': does not work from this network",
+      "app password 'new': works after the next login with a code",
+      "app password 'old': has expired",
+    ])
+    expect((await of({})).needs).toMatch(/; or an app password$/)
+    expect(await of({ user: null })).toMatchObject({ allowed: true, needs: 'an app password' })
+    expect(await of({ user: { ...ANN, state: 'frozen' } })).toMatchObject({ allowed: false })
+    const only = { login: `${LOGIN.replace('all }', 'all, methods: [app_password] }')}` }
+    expect(await of(only)).toMatchObject({ allowed: true, needs: 'an app password' })
+    expect(await of({ ...only, appPasswords: [] })).toMatchObject({ allowed: false })
+  })
+
+  test('tells what guessing has locked, for whom, and how to end it', async () => {
+    const until = NOW + HOUR
+    const network = { kind: 'network', user: '', place: '203.0.113.0/24', since: 0, until } as const
+    const own = { kind: 'user', user: 'ann@example.com', place: '203.0.113.0/24', since: 0, until } as const
+    const of = (locks: PeekedLocks) => login('203.0.113.1', 'ann@example.com', { locks })
+    const stranger = await of({ locks: [network], known: false })
+    expect(stranger.facts.slice(-2)).toEqual([
+      'this user is new in this network',
+      'locked: everybody from 203.0.113.0/24 until 2026-11-21T13:00:00.000Z',
+    ])
+    expect([stranger.allowed, stranger.needs]).toEqual([false, 'nothing but a trusted device helps until 2026-11-21T13:00:00.000Z, or: postern lock clear 203.0.113.0/24']) // prettier-ignore
+    const known = await of({ locks: [network], known: true })
+    expect(known.facts.at(-1)).toMatch(/^locked: everybody .*, but not for this user$/)
+    expect(known.allowed).toBe(true)
+    const locked = await of({ locks: [network, own], known: true })
+    expect([locked.allowed, locked.needs]).toEqual([false, expect.stringMatching(/lock clear ann@example\.com$/)])
+    expect((await of({ locks: [], known: false })).allowed).toBe(true)
   })
 
   test('states: frozen, not enrolled, off the roster, the bare password where that is enough', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Secret, reveal } from '../../../src/base/secret.ts'
 import { encodeBase32 } from '../../../src/factors/base32.ts'
-import { codeOf, makeSeed, matchingStep, otpauthUri, stepAt, STEP_MS } from '../../../src/factors/totp.ts'
+import { codeOf, makeSeed, matchingStep, otpauthUri, stepAt, STEP_MS, stepsAway } from '../../../src/factors/totp.ts'
 
 const RFC_SEED = new Secret(Buffer.from('12345678901234567890'))
 
@@ -63,6 +63,17 @@ describe('the window', () => {
 
   test('at the beginning of time no step is negative', () => {
     expect(matchingStep(RFC_SEED, codeOf(RFC_SEED, 0), 0, 1)).toBe(0)
+  })
+})
+
+describe('a code of another time', () => {
+  const now = 1_111_111_109_000
+  test.each([-20, -2, -1, 0, 1, 2, 20])('is found %i steps away', (steps) => {
+    expect(stepsAway(RFC_SEED, codeOf(RFC_SEED, stepAt(now) + steps), now, 20)).toBe(steps)
+  })
+  test('is not looked for farther away, nor found where there is none', () => {
+    expect(stepsAway(RFC_SEED, codeOf(RFC_SEED, stepAt(now) + 21), now, 20)).toBeNull()
+    expect(stepsAway(RFC_SEED, Buffer.from('12345'), now, 20)).toBeNull()
   })
 })
 

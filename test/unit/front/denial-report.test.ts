@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { parseAddress } from '../../../src/base/ip.ts'
-import { DENIAL_REPORT_MS, TALLY_LINES } from '../../../src/base/limits.ts'
+import { TALLY_LINES } from '../../../src/base/audit-limits.ts'
+import { DENIAL_REPORT_MS } from '../../../src/base/limits.ts'
 import { denialReport } from '../../../src/front/denial-report.ts'
 import type { FromFront } from '../../../src/keeper/messages.ts'
 

@@ -15,6 +15,7 @@ function table(kind: 'country' | 'asn', ...entries: [string, Value][]) {
 
 const DATA: GateData = {
   passes: [],
+  travellers: [],
   country: table(
     'country',
     ['192.0.2.0/24', { country_code: 'KP' }],

@@ -6,6 +6,7 @@ import { createKnown, type Known } from '../../../src/keeper/known.ts'
 import type { Session, SessionTable } from '../../../src/keeper/sessions.ts'
 import { sessionTable } from '../../../src/keeper/sessions.ts'
 
+const OPENED = { user: 'ann', backend: 'old', factor: 'none', device: null } as const
 const BY = { file: 'rates.yaml', line: 2, rule: 'rates.per_address' }
 const RATES: CompiledRates = {
   mode: 'enforce',
@@ -77,7 +78,7 @@ describe('rates', () => {
   test('a connection that logs in, or ends, no longer counts as waiting', () => {
     const [one, two] = [enter('192.0.2.1'), enter('192.0.2.1'), enter('192.0.2.1'), enter('192.0.2.1')]
     expect(admit('192.0.2.1').say).toBe('denied')
-    sessions.loggedIn(one.id, 'ann', 'old')
+    sessions.loggedIn(one.id, OPENED)
     leave(two)
     expect(enter('192.0.2.1').id).toHaveLength(24)
     now = 12_000
@@ -127,7 +128,7 @@ describe('rates', () => {
     for (let i = 0; i < 4; i++) enter('192.0.2.1')
     expect(admit('192.0.2.1')).toEqual({ say: 'denied', mayHear: true, by: BY, afterMs: 0 })
     const [one] = [...'1234'].map((host) => enter(`198.51.100.${host}`))
-    if (one !== undefined) sessions.loggedIn(one.id, 'ann', 'old')
+    if (one !== undefined) sessions.loggedIn(one.id, OPENED)
     for (let i = 0; i < 4; i++) leave(enter('198.51.100.1'))
     expect(admit('198.51.100.1')).toMatchObject({ say: 'denied', afterMs: 1_000 })
     now = 11_700
@@ -170,7 +171,7 @@ describe('under pressure', () => {
   })
 
   test('whoever is logged in is never sent away: then the house is full', () => {
-    for (let i = 0; i < 10; i++) sessions.loggedIn(enter(`192.0.${i}.1`).id, 'ann', 'old')
+    for (let i = 0; i < 10; i++) sessions.loggedIn(enter(`192.0.${i}.1`).id, OPENED)
     expect(admit('198.51.100.1')).toMatchObject({ say: 'denied', mayHear: false, afterMs: 0 })
     expect([evicted, rules()]).toEqual([[], ['connection-denied limits.connections']])
   })

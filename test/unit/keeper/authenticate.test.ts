@@ -91,14 +91,49 @@ describe('an enrolled user', () => {
   })
 
   test.each([
-    [-2, 'code-wrong'],
+    [-21, 'code-wrong'],
+    [-20, 'code-clock-skew'],
+    [-2, 'code-clock-skew'],
     [-1, 'welcome'],
     [1, 'welcome'],
-    [2, 'code-wrong'],
+    [2, 'code-clock-skew'],
+    [20, 'code-clock-skew'],
+    [21, 'code-wrong'],
   ])('a code %i steps away', async (steps, expected) => {
     const world = worldOf()
     await world.enroll('ann')
     expect(await world.login('ann', `secret${world.code('ann', steps)}`, HOME)).toBe(expected)
+  })
+
+  test('a code of another time opens nothing, and the audit says how far off its clock is', async () => {
+    const world = worldOf()
+    await world.enroll('ann')
+    expect(await world.login('ann', `secret${world.code('ann', 7)}`, HOME)).toBe('code-clock-skew')
+    expect(world.events.at(-1)).toMatchObject({ reason: 'code-clock-skew', skewSeconds: 210 })
+    expect(await world.login('ann', `secret${world.code('ann', -7)}`, HOME)).toBe('code-clock-skew')
+    expect(world.events.at(-1)).toMatchObject({ skewSeconds: -210 })
+    expect(world.asked).toEqual([])
+    // When its time comes the string stays refused, as every string that was; the next code is good.
+    const later = world.code('ann', 7)
+    world.pass(7 * 30_000)
+    expect(await world.login('ann', `secret${later}`, HOME)).toBe('stale-repeat')
+    expect(await world.login('ann', `secret${world.code('ann', 1)}`, HOME)).toBe('welcome')
+  })
+
+  test('a code no newer than one that was proven is a replay, whatever clock it comes from', async () => {
+    const world = worldOf()
+    await world.enroll('ann')
+    const [before, proven, after] = [-3, 0, 1].map((steps) => world.code('ann', steps))
+    expect(await world.login('ann', `secret${proven}`, HOME)).toBe('welcome')
+    world.pass(5 * 30_000)
+    for (const code of [before, proven]) expect(await world.login('ann', `sesame${code}`, AWAY)).toBe('code-replayed')
+    expect(await world.login('ann', `sesame${after}`, AWAY)).toBe('code-clock-skew')
+  })
+
+  test('a code of another time says nothing of a user who has none', async () => {
+    const world = worldOf()
+    await world.enroll('bob')
+    expect(await world.login('ann', `secret${world.code('bob', 5)}`, HOME)).toBe('unknown-user')
   })
 
   test('a code of another user is worth nothing', async () => {
@@ -317,7 +352,26 @@ describe('while users are being enrolled', () => {
     expect((await world.store.dossier('ann')).user?.state).toBe('enrolled')
     world.pass(60_000)
     expect(await world.login('ann', 'secret', HOME)).toBe('code-missing')
-    expect(await world.login('annie', 'secret', HOME)).toBe('code-missing')
+    expect(await world.login('annie', 'Secret', HOME)).toBe('code-missing')
+  })
+
+  test.each([
+    'ANN',
+    'Annie',
+    'aNNIE',
+    'ann ',
+    'ann\0',
+    '\uff41nn',
+    'an\u0274',
+    'ann@',
+    'ann.',
+    'annie\u200b',
+    'CORP\\ann',
+  ])('no spelling of an enrolled user gets in with the bare password: "%s"', async (name) => {
+    const world = worldOf(rollOut({ pending_for: 0 }))
+    await world.enroll('ann')
+    expect(['code-missing', 'unknown-user']).toContain(await world.login(name, 'secret', HOME))
+    expect(world.asked).toEqual([])
   })
 
   test('a right code with a wrong password ends nothing', async () => {

@@ -40,6 +40,36 @@ describe('one form for every spelling', () => {
     expect(nameOf('bob', { roster })).toBeNull()
   })
 
+  test('no spelling of a name on the roster is anybody else', () => {
+    const users = [
+      'ann@example.com',
+      'jos\u00e9@example.com',
+      'stra\u00dfe@example.com',
+      '\u03c3\u03b1\u03c2@example.com',
+    ]
+    const roster = new Map(users.map((user) => [user, user]))
+    const spelling = fc.record({
+      user: fc.constantFrom(...users),
+      upper: fc.array(fc.boolean(), { minLength: 20, maxLength: 20 }),
+      form: fc.constantFrom('NFC', 'NFD', 'NFKC', 'NFKD'),
+      prefix: fc.constantFrom('', 'CORP\\', 'corp\\', 'Corp\\CORP\\'),
+      bare: fc.boolean(),
+      tail: fc.constantFrom('', '', '', '.', '\0', ' ', '\u200b', '@example.com'),
+    })
+    let found = 0
+    fc.assert(
+      fc.property(spelling, ({ user, upper, form, prefix, bare, tail }) => {
+        const cased = [...user].map((sign, i) => (upper[i] === true ? sign.toUpperCase() : sign)).join('')
+        const typed = `${prefix}${(bare ? cased.replace(/@.*/, '') : cased).normalize(form)}${tail}`
+        const name = nameOf(typed, { roster })
+        if (name === user) found++
+        expect([user, null]).toContain(name)
+      }),
+      { numRuns: 1000 },
+    )
+    expect(found).toBeGreaterThan(100)
+  })
+
   test('is its own form: what it gives, given again, stays', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' })), (typed) => {
@@ -68,6 +98,9 @@ describe('no name at all', () => {
     ['a prefix within a prefix', 'CORP\\corp\\ann'],
     ['no local part', '@example.com'],
     ['no domain', 'ann@'],
+    ['a dot behind the domain', 'ann@example.com.'],
+    ['a dot before the domain', 'ann@.example.com'],
+    ['two dots in the domain', 'ann@example..com'],
     ['two @', 'ann@example.com@evil.example'],
     ['a space', 'ann smith'],
     ['a space at the end', 'ann '],

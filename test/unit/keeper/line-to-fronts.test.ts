@@ -43,6 +43,7 @@ beforeEach(() => {
       },
       settle: () => Promise.resolve({ say: 'trouble' }),
       release: () => undefined,
+      void: () => undefined,
     },
     lateGate: {
       begin: ({ facts }) => began.push(facts.ip),

@@ -270,8 +270,8 @@ describe('a refusal', () => {
     const world = await worldOf()
     const asked = await world.authenticate('ann', `wrong${world.code('ann')}`, HOME)
     world.pass(5000)
-    expect(await world.settle(asked, 'refuted')).toEqual({ say: 'refuse', holdMs: 0 })
-    expect((await world.authenticate('bob', 'x', HOME)).answer).toEqual({ say: 'refuse', holdMs: 5000 })
+    expect(await world.settle(asked, 'refuted')).toEqual({ say: 'refuse', holdMs: 250 })
+    expect((await world.authenticate('bob', 'x', HOME)).answer).toEqual({ say: 'refuse', holdMs: 5250 })
   })
 })
 

@@ -43,7 +43,8 @@ describe('enrolling', () => {
     const next = `secret${world.code('ann', 1)}`
     world.events.length = 0
     await enrollUser(world.users, 'ann', { replace: true })
-    expect(world.events.map((event) => event.action)).toEqual(['user-enrolled', 'device-revoked'])
+    expect(world.events.map((event) => event.action)).toEqual(['user-enrolled', 'device-revoked', 'session-killed'])
+    expect(world.killed).toEqual(world.opened)
     for (const old of [stored, next, `secret${made.recovery_codes[1]}`]) {
       expect(await world.login('ann', old, HOME)).toBe('code-wrong')
     }
@@ -112,12 +113,15 @@ describe('showing', () => {
       user: 'ann@example.com',
       state: 'enrolled',
       enrolled_at: START,
+      frozen: null,
       recovery_codes_left: 9,
+      temp_code_until: null,
       devices: [
-        expect.objectContaining({ network: '198.51.100.0/24', trusted_at: START + 2 * HOUR }),
+        expect.objectContaining({ network: '198.51.100.0/24', trusted_at: START + 2 * HOUR, trusted: true }),
         expect.objectContaining({ network: '192.0.2.0/24', trusted_at: START, last_used_at: START + HOUR }),
       ],
       app_passwords: [],
+      travel: null,
       logins: [
         { at: START + 2 * HOUR, ip: AWAY.ip, factor: 'recovery-code', listener: 'outside' },
         { at: START + HOUR, ip: HOME.ip, factor: 'totp', listener: 'outside' },
@@ -135,9 +139,25 @@ describe('removing', () => {
     const stored = `secret${world.code('ann')}`
     await world.login('ann', stored, HOME)
     expect(await removeUser(world.users, 'Ann')).toBe('ann@example.com')
-    expect(world.events.at(-1)).toEqual({ stream: 'admin', action: 'user-removed', user: 'ann@example.com' })
+    expect(world.events.slice(-2)).toEqual([
+      { stream: 'admin', action: 'user-removed', user: 'ann@example.com' },
+      expect.objectContaining({ action: 'session-killed', user: 'ann@example.com', reason: 'removed' }),
+    ])
+    expect(world.killed).toEqual(world.opened)
     expect(await world.login('ann', stored, HOME)).toBe('unknown-user')
     await expect(removeUser(world.users, 'ann')).rejects.toThrow(/is not known/)
+  })
+
+  test('is refused while the roster names the user: that name would get in without a code', async () => {
+    await world.enroll('ann')
+    const roster = new Map([
+      ['ann@example.com', 'ann@example.com'],
+      ['annie@example.com', 'ann@example.com'],
+    ])
+    world.policy = policyOf({ users: { default_domain: 'example.com', roster } })
+    for (const name of ['ann', 'Annie@example.com'])
+      await expect(removeUser(world.users, name)).rejects.toThrow(/the roster still names ann@example\.com/)
+    expect((await showUser(world.users, 'ann')).state).toBe('pending')
   })
 
   test('works for who is no longer on the roster', async () => {

@@ -21,7 +21,7 @@ function dialogue(tls: 'on' | 'none' = 'on', server: readonly string[] | null = 
     state = done.next
     return done.effects.map(shown)
   }
-  const type = (text: string) => put(inputOf(state, { got: 'line', line: Buffer.from(text, 'latin1') }))
+  const type = (text: string) => put(inputOf(state, { got: 'line', line: Buffer.from(text, 'latin1') }, 0))
   return {
     put,
     type,
@@ -190,7 +190,7 @@ test('broken base64 three times is a violation', () => {
 test('a line too long for SASL ends the exchange', () => {
   const client = dialogue()
   client.type('AUTH LOGIN')
-  expect(client.put(inputOf(client.state(), { got: 'too-long' }))).toEqual([say.TOO_LONG])
+  expect(client.put(inputOf(client.state(), { got: 'too-long' }, 0))).toEqual([say.TOO_LONG])
   expect(client.expects()).toBe('command')
 })
 
@@ -279,14 +279,31 @@ test('a line fed while a login is judged, or a command fed as SASL, is our bug a
   expect(open.put({ on: 'sasl-line', line: Buffer.from('AA==') }).at(-1)).toEqual(['close', 'internal-error'])
 })
 
-test.each(['USER bob', 'PASS x', 'AUTH', 'AUTH PLAIN', `AUTH PLAIN ${base64('\0bob\0x')}`])(
-  'without TLS nobody logs in: %s',
+test.each(['USER bob', 'PASS x', 'AUTH PLAIN', `AUTH PLAIN ${base64('\0bob\0x')}`])(
+  'without TLS nobody logs in, and the audit hears of it without what was typed: %s',
   (line) => {
     const client = dialogue('none')
-    expect(client.type(line)).toEqual([say.TLS_FIRST])
+    const verb = line.split(' ', 1)[0] ?? ''
+    expect(client.type(line)).toEqual([say.TLS_FIRST, ['violation', `${verb.toLowerCase()}-before-stls`]])
     expect(client.at()).toBe('open')
   },
 )
+
+test('without TLS the mechanisms are not listed either', () => {
+  expect(dialogue('none').type('AUTH')).toEqual([say.TLS_FIRST])
+})
+
+test('STLS with anything behind it closes; where TLS stands it is a command like any other', () => {
+  const stls = { got: 'line', line: Buffer.from('stls') } as const
+  const client = dialogue('none')
+  expect(client.put(inputOf(client.state(), stls, 1))).toEqual([
+    say.NOT_UNDERSTOOD,
+    ['violation', 'behind-stls'],
+    ['close', 'violation'],
+  ])
+  const secured = dialogue('on')
+  expect(secured.put(inputOf(secured.state(), stls, 1))).toEqual([say.TLS_ALREADY])
+})
 
 test('STLS starts TLS once; nothing typed before it is left, and the tallies stay', () => {
   const client = dialogue('none')

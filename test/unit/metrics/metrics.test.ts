@@ -15,7 +15,9 @@ beforeEach(() => {
     auditLagSeconds: () => 0.25,
     users: () => users,
     feedAges: () => ({ 'drop-v4': 60, country_database: 86_400 }),
+    forwards: () => [{ to: 'syslog+tls://log.example.com:6514', fault: 'refused', lag: 61, again: 2, lost: 3 }],
     originConcentration: () => 0.75,
+    locksActive: () => 4,
   })
 })
 
@@ -46,11 +48,17 @@ describe('the names of the contract', () => {
       'postern_connections_total counter',
       'postern_denied_total counter',
       'postern_feed_age_seconds gauge',
+      'postern_forward_lag_seconds gauge',
+      'postern_forward_lost_lines gauge',
+      'postern_forward_repeated_lines gauge',
+      'postern_forward_up gauge',
       'postern_fronts gauge',
+      'postern_locks_active gauge',
       'postern_login_seconds histogram',
       'postern_logins_total counter',
       'postern_messages_total counter',
       'postern_origin_concentration gauge',
+      'postern_password_checks_skipped_total counter',
       'postern_policy_degraded gauge',
       'postern_relay_bytes_total counter',
       'postern_sessions_active gauge',

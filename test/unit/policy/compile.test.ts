@@ -25,11 +25,13 @@ admin: { listen: off, token: hunter2 }
       { name: 'inside', host: '127.0.0.1', port: 0, tls: 'implicit', clientCertificates: false, proxy: null },
     ],
     certificates: [certificate],
+    clientCa: null,
     minVersion: 'TLSv1.2',
     backends: [
       {
         name: 'old',
         addresses: [{ host: '127.0.0.1', port: 110 }],
+        tls: null,
         auth: 'auto',
         loginTimeMs: 90_000,
         busyErrors: ['\\b(maildrop|mailbox)\\b.*\\b(lock(ed)?|in use|busy)\\b'],
@@ -40,6 +42,7 @@ admin: { listen: off, token: hunter2 }
     ],
     gate: { ...OPEN, networks: policies.networks },
     onDeny: 'say',
+    messages: false,
     limits: { loginTimeMs: 30_000, idleTimeMs: 660_000, connections: 500 },
   })
   expect(certificate).toMatchObject({ name: 'tls/cert.pem', serverNames: ['mail.example.com'] })
@@ -105,7 +108,7 @@ test('the policies that come with Postern are without fault once a certificate i
   expect(before).toMatchObject({
     ok: false,
     faults: [
-      `${ours}/postern.yaml:10:7: ${ours}/tls/fullchain.pem is not there; put the certificate and its chain there in PEM form`,
+      `${ours}/postern.yaml:11:7: ${ours}/tls/fullchain.pem is not there; put the certificate and its chain there in PEM form`,
     ],
   })
   await mkdir(join(ours, 'tls'), { recursive: true })

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { parseAddress, type Endpoint } from '../../../src/base/ip.ts'
-import type { BackendPlan } from '../../../src/keeper/messages.ts'
-import { loginBackend, probeBackend, type BackendLogin, type LoginDeadlines } from '../../../src/relay/backend.ts'
+import type { BackendAddress, BackendPlan } from '../../../src/keeper/messages.ts'
+import { loginBackend, type BackendLogin, type LoginDeadlines } from '../../../src/relay/backend.ts'
+import { probeBackend } from '../../../src/relay/probe.ts'
 import { answering, fakeServer, type FakeServer, type Script } from './fake-server.ts'
 
 const open: { close(): unknown }[] = []
@@ -32,13 +33,15 @@ type Setup = {
   password?: string | Buffer
   signal?: AbortSignal
   deadlines?: Partial<LoginDeadlines>
+  noisy?: (...where: unknown[]) => void
 }
 
-async function login(servers: { address: { host: string; port: number } }[], setup: Setup = {}): Promise<BackendLogin> {
+async function login(servers: { address: BackendAddress }[], setup: Setup = {}): Promise<BackendLogin> {
   const result = await loginBackend({
     plan: {
       name: 'old',
       addresses: servers.map(({ address }) => address),
+      tls: null,
       auth: 'auto',
       loginTimeMs: 5_000,
       busyErrors: [],
@@ -51,6 +54,7 @@ async function login(servers: { address: { host: string; port: number } }[], set
     password: Buffer.from(setup.password ?? 'secret'),
     client: CLIENT,
     signal: setup.signal ?? new AbortController().signal,
+    noisy: setup.noisy ?? (() => undefined),
     deadlines: setup.deadlines ?? {},
   })
   if (result.at === 'proven') open.push({ close: () => result.socket.destroy() })
@@ -69,7 +73,7 @@ describe('a login', () => {
     const old = await server({ on: willing })
     const result = await login([old])
     expect(result).toMatchObject({ at: 'proven', words: 'mailbox open', address: `127.0.0.1:${old.port}` })
-    expect(old.raw()).toBe('USER ann\r\nPASS secret\r\n')
+    expect(old.raw()).toBe('USER ann\r\nPASS secret\r\nSTAT\r\n')
   })
 
   test('sends PASS only after USER was answered', async () => {
@@ -78,24 +82,18 @@ describe('a login', () => {
       on: (_, socket) => {
         setTimeout(() => {
           before.push([...old.lines])
-          socket.write('+OK\r\n')
+          socket.write('+OK 1 2\r\n')
         }, 20)
       },
     })
     expect((await login([old])).at).toBe('proven')
-    expect(before).toEqual([['USER ann'], ['USER ann', 'PASS secret']])
+    expect(before).toEqual([['USER ann'], ['USER ann', 'PASS secret'], ['USER ann', 'PASS secret', 'STAT']])
   })
 
   test('keeps spaces and 8-bit bytes of a password', async () => {
     const old = await server({ on: willing })
     await login([old], { password: Buffer.from(' p\xe4ss  word ', 'latin1') })
     expect(old.lines[1]).toBe('PASS  p\xe4ss  word ')
-  })
-
-  test('hands over what the server said behind its +OK', async () => {
-    const old = await server({ on: answering({ USER: '+OK\r\n', PASS: '+OK\r\n* early\r\nbytes' }) })
-    const result = await login([old])
-    expect(result.at === 'proven' && result.leftover.toString()).toBe('* early\r\nbytes')
   })
 
   test('understands lines that end in a bare LF, cut at every octet', async () => {
@@ -108,7 +106,7 @@ describe('a login', () => {
     const old = await server({
       greeting: '+OK hi\n',
       on: (line, socket) => {
-        slowly(line.startsWith('USER') ? '+OK go on\n' : '+OK in\n', socket)
+        slowly(line.startsWith('USER') ? '+OK go on\n' : line === 'STAT' ? '+OK 1 2\n' : '+OK in\n', socket)
       },
     })
     expect(await login([old])).toMatchObject({ at: 'proven', words: 'in' })
@@ -131,12 +129,12 @@ describe('APOP', () => {
   test('is used when the greeting offers it, as in RFC 1939', async () => {
     const old = await server({ greeting, on: willing })
     await login([old], { username: 'mrose', password: 'tanstaaf' })
-    expect(old.raw()).toBe('APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n')
+    expect(old.raw()).toBe('APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\nSTAT\r\n')
   })
   test('is not used with auth: user', async () => {
     const old = await server({ greeting, on: willing })
     await login([old], { plan: { auth: 'user' } })
-    expect(old.lines).toEqual(['USER ann', 'PASS secret'])
+    expect(old.lines).toEqual(['USER ann', 'PASS secret', 'STAT'])
   })
   test('that the policy wants and the server lacks is trouble, and no password is sent', async () => {
     const old = await server({ on: willing })
@@ -159,12 +157,36 @@ describe('SASL PLAIN', () => {
   test('sends its response behind the challenge', async () => {
     const old = await server({
       on: (line, socket) => {
-        socket.write(line === 'AUTH PLAIN' ? '+ \r\n' : '+OK\r\n')
+        socket.write(line === 'AUTH PLAIN' ? '+ \r\n' : '+OK 1 2\r\n')
       },
     })
     expect((await login([old], { plan: { auth: 'plain' } })).at).toBe('proven')
     expect(Buffer.from(old.lines[1] ?? '', 'base64').toString()).toBe('\0ann\0secret')
   })
+  test('carries a password that no PASS line holds', async () => {
+    const old = await server({
+      on: (line, socket) => {
+        socket.write(line === 'AUTH PLAIN' ? '+\r\n' : '+OK 1 2\r\n')
+      },
+    })
+    const password = 'x'.repeat(5_000)
+    expect((await login([old], { plan: { auth: 'plain' }, password })).at).toBe('proven')
+    expect(Buffer.from(old.lines[1] ?? '', 'base64').toString()).toBe(`\0ann\0${password}`)
+    expect((await login([old], { plan: { auth: 'plain' }, password: password.repeat(2) })).at).toBe('refuted')
+    expect(old.sockets).toHaveLength(1)
+  })
+  test.each(['-ERR unknown command\r\n', '-ERR [AUTH] no\r\n'])(
+    'that is not offered (%j) is trouble and blames nobody: the password was not sent',
+    async (answer) => {
+      const old = await server({ on: answering({ AUTH: answer }) })
+      expect(await login([old], { plan: { auth: 'plain' } })).toMatchObject({
+        at: 'unavailable',
+        level: 'error',
+        detail: 'user: AUTH PLAIN is not offered',
+      })
+      expect(old.lines).toEqual(['AUTH PLAIN'])
+    },
+  )
   test('keeps the response back when the server does not ask for it', async () => {
     const old = await server({ on: answering({ AUTH: '+OK\r\n' }) })
     expect((await login([old], { plan: { auth: 'plain' } })).at).toBe('unavailable')
@@ -191,6 +213,9 @@ describe('a wrong password', () => {
     ['greets with two lines', '+OK hi\r\n+OK second\r\n', { USER: '+OK\r\n', PASS: '-ERR wrong\r\n' }],
     ['answers USER twice', '+OK hi\r\n', { USER: '+OK\r\n+OK\r\n', PASS: '-ERR wrong\r\n' }],
     ['takes its +OK back at once', '+OK hi\r\n', { USER: '+OK\r\n', PASS: '+OK\r\n-ERR wrong\r\n' }],
+    ['says a word more behind its +OK', '+OK hi\r\n', { USER: '+OK\r\n', PASS: '+OK\r\n* early\r\n' }],
+    ['refuses STAT', '+OK hi\r\n', { USER: '+OK\r\n', PASS: '+OK\r\n', STAT: '-ERR [AUTH] wrong\r\n' }],
+    ['has no numbers for STAT', '+OK hi\r\n', { USER: '+OK\r\n', PASS: '+OK\r\n', STAT: '+OK logged in\r\n' }],
   ])('does not pass because the server %s', async (_, greeting, table) => {
     const old = await server({ greeting, on: answering(table) })
     expect((await login([old])).at).toBe('unavailable')
@@ -202,8 +227,66 @@ describe('a wrong password', () => {
   ])('does not pass because the second line of a greeting comes late, behind it %s', async (_, greeting) => {
     const second = (socket: Socket) => void setTimeout(() => socket.write('+OK second\r\n'), 10)
     const old = await server({ greeting, connected: second, on: answering({ USER: '+OK\r\n' }) })
-    expect((await login([old])).at).toBe('unavailable')
+    const told: unknown[] = []
+    expect((await login([old], { noisy: (...where: unknown[]) => void told.push(where) })).at).toBe('unavailable')
     expect(old.lines).toEqual([])
+    expect(told).toEqual([['old', old.address]])
+  })
+
+  const known = ({ address }: FakeServer) => [{ address: { ...address, quiet: true } }]
+
+  test('is refused by a server known to greet with one line, without a wait', async () => {
+    const old = await server({ on: answering({ USER: '+OK\r\n', PASS: '-ERR wrong\r\n' }) })
+    expect((await login(known(old))).at).toBe('refuted')
+  })
+
+  // Whatever line comes unasked, and before whichever answer: all that come after it are one late.
+  test.each(['USER', 'PASS', 'STAT'])(
+    'does not pass because a line comes unasked before the answer to %s',
+    async (verb) => {
+      const table: Record<string, string> = { USER: '+OK\r\n', PASS: '-ERR wrong\r\n', STAT: '-ERR log in first\r\n' }
+      let early = ''
+      const old = await server({
+        on: (line, socket) => {
+          const word = line.split(' ', 1)[0] ?? ''
+          if (word === verb) {
+            early = table[word] ?? ''
+            socket.write('+OK second line of the greeting\r\n')
+            return
+          }
+          // The answer that was due before comes when the next command does, as if it had been on its way all the time.
+          socket.write(early === '' ? (table[word] ?? '') : early)
+          early = early === '' ? '' : (table[word] ?? '')
+        },
+      })
+      const result = await login(known(old))
+      expect(result.at).toBe(verb === 'STAT' ? 'refuted' : 'unavailable')
+    },
+  )
+
+  test.each([1, 2, 3])('does not pass with %i lines too many, sent one at each command', async (count) => {
+    const table: Record<string, string> = { USER: '+OK\r\n', PASS: '-ERR wrong\r\n', STAT: '-ERR log in first\r\n' }
+    const queue = Array<string>(count).fill('+OK and welcome\r\n')
+    const old = await server({
+      on: (line, socket) => {
+        queue.push(table[line.split(' ', 1)[0] ?? ''] ?? '')
+        socket.write(queue.shift() ?? '')
+      },
+    })
+    expect(await login(known(old))).toMatchObject({ at: 'unavailable', retry: false })
+  })
+
+  test('and a right one do not pass with answers one late: what follows would be garbled', async () => {
+    const late: string[] = ['+OK second line\r\n']
+    const table: Record<string, string> = { USER: '+OK\r\n', PASS: '+OK welcome\r\n', STAT: '+OK 0 0\r\n' }
+    const old = await server({
+      on: (line, socket) => {
+        late.push(table[line.split(' ', 1)[0] ?? ''] ?? '')
+        socket.write(late.shift() ?? '')
+      },
+    })
+    expect(await login(known(old))).toMatchObject({ at: 'unavailable', retry: false })
+    expect(old.lines).toEqual(['USER ann', 'PASS secret', 'STAT'])
   })
 
   test.each(['+OKAY\r\n', '+ok\r\n', 'OK\r\n', '+\r\n', ' +OK\r\n', '\r\n', '\x00+OK\r\n'])(
@@ -239,7 +322,7 @@ describe('credentials that would start a command of their own at the old server'
   test('of the longest kind still fit', async () => {
     const old = await server({ on: willing })
     expect((await login([old], { username: 'a'.repeat(248), password: 'x'.repeat(248) })).at).toBe('proven')
-    expect(old.lines.map((line) => line.length)).toEqual([253, 253])
+    expect(old.lines.map((line) => line.length)).toEqual([253, 253, 4])
   })
 
   test('are refused when they do not fit an APOP line', async () => {
@@ -272,11 +355,29 @@ describe('another address is tried', () => {
     expect(first.raw()).not.toContain('QUIT')
   })
 
-  test('never once the password was sent', async () => {
+  test.each([
+    ['resets behind its greeting', (line: string) => line.startsWith('USER')],
+    ['closes behind its greeting', (line: string) => line.startsWith('USER')],
+  ])('when the first %s', async (what, dies) => {
     const first = await server({
       on: (line, socket) => {
-        if (line.startsWith('USER')) socket.write('+OK\r\n')
-        else socket.destroy()
+        if (dies(line)) what.startsWith('resets') ? socket.resetAndDestroy() : socket.end()
+      },
+    })
+    const second = await server({ on: willing })
+    expect((await login([first, second])).at).toBe('proven')
+  })
+
+  test.each([
+    ['PASS', '+OK hi\r\n'],
+    ['APOP', '+OK hi <1.2@old>\r\n'],
+    ['STAT', '+OK hi\r\n'],
+  ])('never once the password was sent, when the first dies at %s', async (verb, greeting) => {
+    const first = await server({
+      greeting,
+      on: (line, socket) => {
+        if (line.startsWith(verb)) socket.destroy()
+        else socket.write('+OK\r\n')
       },
     })
     const second = await server({ on: willing })
@@ -312,12 +413,11 @@ describe('an old server that is slow', () => {
       detail: 'password: no answer in time',
     })
   })
-  test('is given up over all addresses together', async () => {
+  test('is given up over all addresses together, and each has its share of the time', async () => {
     const slow = await server({ greeting: null })
     const other = await server({ on: willing })
-    const result = await login([slow, slow, slow, other], { deadlines: { greeting: 40, beforePassword: 30 } })
-    expect(result.at).toBe('unavailable')
-    expect(other.sockets).toHaveLength(0)
+    expect((await login([slow, slow, slow], { deadlines: { beforePassword: 30 } })).at).toBe('unavailable')
+    expect((await login([slow, other], { deadlines: { beforePassword: 1_000 } })).at).toBe('proven')
   })
 })
 
@@ -375,7 +475,7 @@ describe('an old server that is to know the client', () => {
     const result = await login([old], { plan: { proxyProtocol: 'v1' } })
     expect(result.at).toBe('proven')
     expect(first).toEqual(['PROXY TCP4 192.0.2.7 198.51.100.1 4711 995\r\n'])
-    expect(old.lines).toEqual(['PROXY TCP4 192.0.2.7 198.51.100.1 4711 995', 'USER ann', 'PASS secret'])
+    expect(old.lines).toEqual(['PROXY TCP4 192.0.2.7 198.51.100.1 4711 995', 'USER ann', 'PASS secret', 'STAT'])
   })
 
   test('gets one at each address that is tried', async () => {
@@ -391,7 +491,7 @@ describe('an old server that is to know the client', () => {
       on: answering({ XCLIENT: '+OK Updated\r\n', USER: '+OK\r\n', PASS: '+OK\r\n' }),
     })
     expect((await login([old], { plan: { xclient: true } })).at).toBe('proven')
-    expect(old.lines).toEqual([xclient, 'USER ann', 'PASS secret'])
+    expect(old.lines).toEqual([xclient, 'USER ann', 'PASS secret', 'STAT'])
   })
 
   test('is not told when it does not offer that, or the policy does not ask for it', async () => {
@@ -417,6 +517,9 @@ describe('an old server that is to know the client', () => {
 })
 
 describe('a health check', () => {
+  const PLAIN = { tls: null, proxyProtocol: 'off' as const, busyErrors: [] }
+  const QUICK = { quietMs: 5 }
+
   test.each([
     ['v1', 'PROXY UNKNOWN\r\n'],
     ['v2', '\r\n\r\n\0\r\nQUIT\n \0\0\0'],
@@ -429,16 +532,16 @@ describe('a health check', () => {
         if (asked && /(CAPA|QUIT)$/.test(line)) socket.write('-ERR\r\n')
       },
     })
-    expect(await probeBackend(old.address, version)).toMatchObject({ at: 'up' })
+    expect(await probeBackend(old.address, { ...PLAIN, proxyProtocol: version }, QUICK)).toMatchObject({ at: 'up' })
     expect(old.raw()).toBe(`${header}CAPA\r\nQUIT\r\n`)
   })
 
   test('sees whether XCLIENT is offered', async () => {
     const old = await server({ greeting: '+OK [XCLIENT] Dovecot ready.\r\n', on: answering({}) })
-    expect(await probeBackend(old.address, 'off')).toMatchObject({ at: 'up', xclient: true })
+    expect(await probeBackend(old.address, PLAIN, QUICK)).toMatchObject({ at: 'up', xclient: true })
   })
 
-  const probe = ({ address }: FakeServer, deadlineMs = 2_000) => probeBackend(address, 'off', { deadlineMs })
+  const probe = ({ address }: FakeServer, deadlineMs = 2_000) => probeBackend(address, PLAIN, { ...QUICK, deadlineMs })
 
   test('learns the capabilities, says QUIT and logs nobody in', async () => {
     const old = await server({ on: answering({ CAPA: '+OK\r\nTOP\r\nUIDL\r\nPIPELINING\r\n.\r\n', QUIT: '+OK\r\n' }) })
@@ -473,6 +576,12 @@ describe('a health check', () => {
   })
   test('finds an address down where nobody listens', async () => {
     const { address } = await deadAddress()
-    expect(await probeBackend(address, 'off')).toEqual({ at: 'down', detail: 'connect: ECONNREFUSED' })
+    expect(await probeBackend(address, PLAIN)).toEqual({ at: 'down', detail: 'connect: ECONNREFUSED' })
+  })
+  test('sees a second line of greeting, also one that comes late', async () => {
+    const second = (socket: Socket) => void setTimeout(() => socket.write('+OK second\r\n'), 100)
+    const old = await server({ connected: second, on: answering({}) })
+    expect(await probeBackend(old.address, PLAIN, { quietMs: 2_000 })).toEqual({ at: 'noisy' })
+    expect(old.lines).toEqual([])
   })
 })

@@ -1,5 +1,6 @@
 /** A scripted old server for faults: each test says what it does with each line, octet by octet. */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 
 export type FakeServer = {
   host: string
@@ -25,6 +26,8 @@ export type Script = {
   /** Called for each line; writes what it likes. */
   on?: (line: string, socket: Socket) => void
   host?: string
+  /** `behind`: what it says in plain in one write with its +OK to STLS. */
+  tls?: { how: 'stls' | 'implicit'; cert: string; key: string; behind?: string; refuses?: boolean }
 }
 
 /** Starts it on a free loopback port. */
@@ -33,11 +36,13 @@ export async function fakeServer({
   connected,
   on,
   host = '127.0.0.1',
+  tls,
 }: Script = {}): Promise<FakeServer> {
   const lines: string[] = []
   const chunks: Buffer[] = []
   const ends: ('end' | 'error')[] = []
   const sockets: Socket[] = []
+  const bare: Socket[] = []
   let waiters: (() => void)[] = []
   const changed = () => {
     for (const wake of waiters.splice(0)) wake()
@@ -45,7 +50,28 @@ export async function fakeServer({
   const until = async (condition: () => boolean) => {
     while (!condition()) await new Promise<void>((resolve) => waiters.push(resolve))
   }
+  const secured = createTlsServer({ cert: tls?.cert, key: tls?.key, allowHalfOpen: true }, (socket) => {
+    const { _parent: below } = socket as TLSSocket & { _parent: Socket }
+    socket.resetAndDestroy = () => below.resetAndDestroy() as TLSSocket
+    serve(socket, tls?.how === 'implicit' ? greeting : null)
+  })
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
+    bare.push(socket)
+    socket.on('error', () => undefined)
+    if (tls?.how === 'implicit') secured.emit('connection', socket)
+    else if (tls?.how === 'stls') awaitStls(socket)
+    else serve(socket, greeting)
+  })
+  const awaitStls = (socket: Socket) => {
+    socket.write(greeting ?? '')
+    socket.once('data', (chunk: Buffer) => {
+      lines.push(chunk.toString('latin1').trimEnd())
+      if (tls?.refuses === true) return void socket.write('-ERR what?\r\n')
+      socket.write(`+OK\r\n${tls?.behind ?? ''}`)
+      secured.emit('connection', socket)
+    })
+  }
+  const serve = (socket: Socket, words: string | Buffer | null) => {
     sockets.push(socket)
     let pending = ''
     socket.on('error', () => {
@@ -67,10 +93,10 @@ export async function fakeServer({
       }
       changed()
     })
-    if (greeting !== null) socket.write(greeting)
+    if (words !== null) socket.write(words)
     connected?.(socket)
     changed()
-  })
+  }
   await new Promise<void>((resolve) => server.listen(0, host, resolve))
   const { port } = server.address() as AddressInfo
   return {
@@ -84,7 +110,7 @@ export async function fakeServer({
     heard: (count) => until(() => lines.length >= count),
     ended: () => until(() => ends.length > 0),
     close: async () => {
-      for (const socket of sockets) socket.destroy()
+      for (const socket of [...sockets, ...bare]) socket.destroy()
       waiters = []
       await new Promise<void>((resolve) =>
         server.close(() => {
@@ -95,9 +121,10 @@ export async function fakeServer({
   }
 }
 
-/** Answers by the first word of a line; what is not in the table gets -ERR. */
+/** Answers by the first word of a line, and STAT as every server does; what is not in the table gets -ERR. */
 export function answering(table: Record<string, string | Buffer>): (line: string, socket: Socket) => void {
   return (line, socket) => {
-    socket.write(table[line.split(' ', 1)[0]?.toUpperCase() ?? ''] ?? '-ERR what?\r\n')
+    const verb = line.split(' ', 1)[0]?.toUpperCase() ?? ''
+    socket.write(table[verb] ?? (verb === 'STAT' ? '+OK 0 0\r\n' : '-ERR what?\r\n'))
   }
 }

@@ -2,6 +2,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
+import { secureBackend } from '../../../src/relay/secure.ts'
 import { relay, type Progress, type Relayed, type RelayOptions } from '../../../src/relay/pump.ts'
 import { testCertificate } from '../../support/certificate.ts'
 import { fakeServer, type FakeServer, type Script } from './fake-server.ts'
@@ -40,16 +41,30 @@ export type StandSetup = {
 
 const certificate = await testCertificate(['localhost'])
 
+/** Set while a file of tests is played once more with TLS towards the old server. */
+export const BEHIND = 'POSTERN_TEST_BEHIND_TLS'
+
 export async function stand({
   transport = 'tcp',
   script = {},
   options = {},
   unread = false,
 }: StandSetup = {}): Promise<Stand> {
-  const old = await fakeServer({ greeting: null, ...script })
+  const isSecured = process.env[BEHIND] !== undefined
+  const old = await fakeServer({
+    greeting: null,
+    ...(isSecured && { tls: { how: 'implicit', ...certificate } }),
+    ...script,
+  })
   const { client, clientTcp, near, nearTcp } = await pair(transport)
-  const far = connect({ ...old.address, allowHalfOpen: true, noDelay: true })
-  await new Promise((resolve) => far.once('connect', resolve))
+  const bare = connect({ ...old.address, allowHalfOpen: true, noDelay: true })
+  await new Promise((resolve) => bare.once('connect', resolve))
+  bare.on('error', () => undefined)
+  const trust = { how: 'implicit', ca: certificate.cert, name: 'localhost' } as const
+  const far = isSecured ? await secureBackend(bare, old.host, trust, 5_000, new AbortController().signal) : bare
+  if (typeof far === 'string') throw new Error(far)
+  // With TLS 1.3 the client's side stands before the server's.
+  while (isSecured && old.sockets.length === 0) await new Promise((resolve) => setImmediate(resolve))
   const stop = new AbortController()
   const progress = { toClient: 0, fromClient: 0, retrieved: 0, deleted: 0 }
   const watch = watchClient(client, unread)

@@ -75,6 +75,7 @@ const proofOf = (claim: Claim, change: Partial<Proof> = {}): Proof => ({
   trust: null,
   login: { at: T0, ip: '192.0.2.1', factor: 'totp', listener: 'outside' },
   network: '192.0.2.0/24',
+  counted: '192.0.2.0/24',
   ...change,
 })
 
@@ -256,6 +257,15 @@ describe('a claim', () => {
     expect(await store.claim(claimOf(step(STEP + 5)), T0)).toBe('void')
   })
 
+  test.each(['totp', 'recovery'] as const)('of a user frozen and unfrozen meanwhile proves nothing: %s', async (of) => {
+    const claim = claimOf({ code: { of, number: of === 'totp' ? STEP : 1 } })
+    expect(await store.claim(claim, T0)).toBe('claimed')
+    await store.freeze('ann', { at: T0, reason: 'lost phone' })
+    await store.freeze('ann', null)
+    expect(await store.prove(proofOf(claim), T0)).toEqual({ say: 'void' })
+    expect(await store.claim(claim, T0)).toBe('burnt')
+  })
+
   test('of a recovery code is good once', async () => {
     const first = claimOf({ code: { of: 'recovery', number: 1 } })
     expect(await store.claim({ ...first, code: { of: 'recovery', number: 7 } }, T0)).toBe('replayed')
@@ -294,10 +304,18 @@ describe('trust', () => {
     expect(await give(4, 'home', 'four', T0 + 5000)).toBe(true)
   })
 
-  test('used again is used later, and ends no later', async () => {
+  test('used again is used later, written once a minute, and ends no later', async () => {
     await proven(claimOf(), { trust: trustOf('home') })
-    expect(await repeat('home', 'string', T0 + 500)).toEqual({ say: 'recorded', deviceIsNew: false })
-    expect((await store.dossier('ann')).trusted).toEqual([{ ...trustOf('home'), lastUsed: T0 + 500 }])
+    for (const [after, lastUsed] of [
+      [59_999, 0],
+      [60_000, 60_000],
+      [119_999, 60_000],
+      [130_000, 130_000],
+    ] as const) {
+      // prettier-ignore
+      expect(await repeat('home', 'string', T0 + after)).toEqual({ say: 'recorded', deviceIsNew: false })
+      expect((await store.dossier('ann')).trusted).toEqual([{ ...trustOf('home'), lastUsed: T0 + lastUsed }])
+    }
   })
 
   test('that is not there lets nobody in', async () => {
@@ -362,7 +380,7 @@ describe('users', () => {
   })
 
   test('are not enrolled twice by mistake', async () => {
-    expect(await enroll()).toEqual({ say: 'enrolled', replaced: false, ended: [] })
+    expect(await enroll()).toEqual({ say: 'enrolled', replaced: false, revoked: [], ended: [] })
     const before = await store.dossier('ann')
     expect(await enroll('ann', 'e2')).toEqual({ say: 'exists' })
     expect(await store.dossier('ann')).toEqual(before)
@@ -372,7 +390,7 @@ describe('users', () => {
     await enroll()
     await proven(claimOf(), { trust: trustOf('home') })
     await proven(claimOf({ code: { of: 'recovery', number: 0 } }))
-    expect(await enroll('ann', 'e2', true)).toEqual({ say: 'enrolled', replaced: true, ended: ['home'] })
+    expect(await enroll('ann', 'e2', true)).toEqual({ say: 'enrolled', replaced: true, revoked: [], ended: ['home'] })
     const after = await store.dossier('ann')
     expect(after).toMatchObject({ user: { state: 'pending', enrolment: 'e2', firstUsed: null }, trusted: [] })
     expect(after.recovery.map((code) => code.usedAt)).toEqual([null, null])

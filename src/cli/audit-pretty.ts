@@ -1,0 +1,60 @@
+/** One audit line in words that fit a terminal. */
+import { readRecord, text, type Recorded, fields, number } from '../audit/recorded.ts'
+import { printable } from '../base/printable.ts'
+
+const NARROW = 18
+/** Longer than any line of ours needs; a file may have been altered. */
+const SHOWN_MAX = 1_000
+
+/** Needs the bytes of a line. Gives text without any sign that a terminal would obey; null for a line that says nothing to a reader. */
+export function prettyLine(line: Buffer): string | null {
+  const record = readRecord(line)
+  if (record === null) return `? ${printable(line.toString('utf8', 0, 200))}`
+  // Signatures over the lines before: there is one a minute, for `audit verify`.
+  if (record.action === 'audit-sealed') return null
+  return printable(wordsOf(record).slice(0, SHOWN_MAX))
+}
+
+function wordsOf(record: Recorded): string {
+  const { at, stream, action, count, network } = record
+  const time = new Date(at).toISOString().replace('T', ' ')
+  const words = [
+    record.user,
+    addressOf(record),
+    record.listener === undefined ? undefined : `at ${record.listener}`,
+    record.reason,
+    record.factor,
+    ruleOf(record),
+    network === undefined ? undefined : `in ${network}`,
+    count > 1 ? `${count} times` : undefined,
+    ...detailsOf(record),
+  ]
+  const said = words.filter((word) => word !== undefined && word !== '').join('  ')
+  return `${time} ${stream.padEnd(7)} ${action.padEnd(NARROW)} ${said}`.trimEnd()
+}
+
+function addressOf({ ip, country }: Recorded): string | undefined {
+  return ip === undefined || country === undefined ? ip : `${ip} ${country}`
+}
+
+function ruleOf({ rule }: Recorded): string | undefined {
+  if (rule === undefined) return undefined
+  return rule.file === '' ? rule.rule : `${rule.rule} ${rule.file}:${rule.line}`
+}
+
+function detailsOf({ detail, durationMs }: Recorded): (string | undefined)[] {
+  const messages = fields(detail['messages'])
+  const retrieved = number(messages['retrieved'])
+  const shown = ['answer', 'device', 'backend', 'address', 'file', 'version', 'until', 'kind']
+  const faults = Array.isArray(detail['faults']) ? detail['faults'] : []
+  return [
+    ...shown.map((name) => {
+      const value = text(detail[name])
+      return value === undefined ? undefined : `${name} ${value}`
+    }),
+    ...['feed', 'certificate', 'app_password'].map((name) => text(fields(detail[name])['name'])),
+    retrieved === undefined ? undefined : `${retrieved} retrieved, ${number(messages['deleted']) ?? 0} deleted`,
+    durationMs === undefined ? undefined : `${Math.round(durationMs / 1000)} s`,
+    ...faults.slice(0, 3).map((fault) => text(fault)),
+  ]
+}

@@ -1,0 +1,71 @@
+/**
+ * What a roster must not do while users are being enrolled, when a name without an enrolment gets in with the bare password: make one
+ * mailbox two users, or give an enrolled user another name. Each gives lines `file:line:column: message`.
+ */
+import { backendFor, backendUsername } from './identity.ts'
+import { loginPolicyOf } from './in-force.ts'
+import type { Policies } from '../policy/load.ts'
+import type { UserRow } from '../state/store.ts'
+
+/** A few are enough to mend the roster by; it has thousands of lines. */
+const TOLD = 5
+
+/** Two users whom the old server knows under one name: whoever has a code could leave it out under the other's. */
+export function sharedMailboxes(policies: Policies): string[] {
+  const { roster, login } = policies
+  if (roster === null || login.second_factor.required_for !== 'enrolled') return []
+  const mailboxOf = namer(policies)
+  const owner = new Map<string, string>()
+  const faults: string[] = []
+  for (const user of new Set(roster.values())) {
+    const mailbox = mailboxOf(user)
+    const other = mailbox === null ? undefined : owner.get(mailbox)
+    if (other !== undefined)
+      faults.push(`has ${other} and ${user} apart, who are one mailbox: write one as the other's alias`)
+    else if (mailbox !== null) owner.set(mailbox, user)
+  }
+  return told(policies, faults)
+}
+
+/**
+ * An enrolled or frozen user who has another name now, as an alias or by another domain of the same mailbox: enrolment and freeze would
+ * no longer hold for that person.
+ */
+export function renamedUsers(policies: Policies, known: readonly UserRow[]): string[] {
+  const { roster } = policies
+  const mailboxOf = namer(policies)
+  const owners = new Map([...new Set(roster?.values())].map((user) => [mailboxOf(user), user]))
+  owners.delete(null)
+  const renamed = known.flatMap(({ name, state }) => {
+    const user = roster?.get(name) ?? owners.get(mailboxOf(name))
+    if (state === 'none' || user === undefined || user === name) return []
+    return roster?.has(name) === true
+      ? [`has ${name} as an alias of ${user}, and ${name} is ${state}: put ${name} first in its line`]
+      : [`has ${user}, whose mailbox is that of ${name}, who is ${state}: write ${name} first in that line`]
+  })
+  return told(policies, renamed)
+}
+
+/** Where everybody of any domain is the mailbox of that local part, a frozen user comes under another domain. For `check`. */
+export function looseDomains(policies: Policies): string[] {
+  if (policies.roster !== null) return []
+  const message =
+    'leaves the domain out, and every domain is served: name the `domains`, or a roster, or one person is many users'
+  return policies.postern.backends.flatMap(({ domains, username }, i) => {
+    const isLoose = domains.includes('*') && !/\{(user|domain)\}/.test(username)
+    return isLoose ? [policies.tell('postern.yaml', ['backends', i, 'username'], message)] : []
+  })
+}
+
+/** Gives which mailbox of which old server a user is; null for one whom none serves. */
+function namer(policies: Policies): (user: string) => string | null {
+  const { backends } = loginPolicyOf(policies)
+  return (user) => {
+    const backend = backendFor(user, backends)
+    return backend === null ? null : `${backend.name} ${backendUsername(user, backend.username).toString()}`
+  }
+}
+
+function told({ tell }: Policies, faults: string[]): string[] {
+  return faults.slice(0, TOLD).map((fault) => tell('login.yaml', ['users', 'roster'], fault))
+}
