@@ -110,7 +110,7 @@ function cursorOf(folder: string, stream: Stream, tail: Tail, began: number | nu
       stop()
       return pieceOf(tail.lines.slice(from - first.seq + 1), from, max)
     }
-    const found = await fromFiles(from)
+    const found = toldOf(await fromFiles(from), tail)
     if (found.length === 0) {
       nothingBehind = from
       if (first === undefined) return null
@@ -130,6 +130,15 @@ function cursorOf(folder: string, stream: Stream, tail: Tail, began: number | nu
       closed()
     },
   }
+}
+
+/**
+ * A file may hold lines that are still being synced: they are not there for certain, and a position behind them would be taken for one of
+ * a stream that began anew. They come out of memory once they are.
+ */
+function toldOf(lines: Numbered[], tail: Tail): Numbered[] {
+  const newest = tail.lines.at(-1)?.seq ?? Infinity
+  return (lines.at(-1)?.seq ?? 0) <= newest ? lines : lines.filter(({ seq }) => seq <= newest)
 }
 
 /** Where to read on. A position beyond the newest line is one of a stream that began anew. */
