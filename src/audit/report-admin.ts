@@ -22,7 +22,8 @@ export type Running = {
   factors: Record<string, number>
   /** Who logged in on the password alone. */
   without_factor: Limited<string>
-  audit: { dropped: number; repaired: number; tampered: number; last_seal: string | null }
+  /** `forward_lost`: lines that rotation removed before a collector got them. */
+  audit: { dropped: number; repaired: number; tampered: number; forward_lost: number; last_seal: string | null }
 }
 
 export type Keeper = {
@@ -42,7 +43,7 @@ export function createRunning(): Keeper {
   const passes: Pass[] = []
   const bare = new Set<string>()
   const sums = { starts: 0, policies_rejected: 0, enrolled: 0, removed: 0 }
-  const audit = { dropped: 0, repaired: 0, tampered: 0, last_seal: null as string | null }
+  const audit = { dropped: 0, repaired: 0, tampered: 0, forward_lost: 0, last_seal: null as string | null }
   let before = new Map<string, string>()
 
   const feed = ({ action, detail, at }: Recorded) => {
@@ -87,6 +88,7 @@ export function createRunning(): Keeper {
       count(rejected, text(fields(detail['certificate'])['name']) ?? '')
     },
     'audit-dropped': ({ detail }) => (audit.dropped += number(detail['lines']) ?? 0),
+    'forward-lost': ({ detail }) => (audit.forward_lost += number(detail['lines']) ?? 0),
     'audit-repaired': () => audit.repaired++,
     'audit-tampered': () => audit.tampered++,
     'audit-sealed': ({ at }) => (audit.last_seal = new Date(at).toISOString()),

@@ -24,7 +24,8 @@ export type Drained = {
 }
 export type CrowdedAddress = { ip: string; country: string | null; users: number; logged_in: number; refused: number }
 export type TrustExpired = { user: string; times: number; last: string; ip: string }
-export type Lock = { at: string; action: string; user: string; ip: string | null; reason: string | null }
+/** A lock, or guessing seen as a whole. `network` is `*` for all where the user was not proven lately; `user` empty where it is about nobody. */
+export type Lock = { at: string; action: string; user: string; network: string | null; reason: string | null }
 
 export type Findings = {
   exposed: Limited<Exposed>
@@ -50,7 +51,13 @@ export type Watcher = {
 export const DRAINED = { least: 50, times: 10, sessions: 5, unknown: 500 }
 /** Different users from one address, from which on it is worth a look. */
 const CROWD = 5
-const LOCKS: ReadonlySet<string> = new Set(['user-locked', 'user-frozen'])
+const LOCKS: ReadonlySet<string> = new Set([
+  'user-locked',
+  'user-frozen',
+  'network-locked',
+  'spraying',
+  'guessing-spread',
+])
 
 type Usual = { countries: Set<string>; sessions: number; messages: number }
 
@@ -114,14 +121,7 @@ export function createWatcher(addresses = REPORT_ADDRESSES_MAX): Watcher {
         bump(exposed, user, at, { user, times: 0, last: '', ip, country, reason: reason ?? '' })
       if (action === 'login-failed' && reason === 'trust-expired')
         bump(expired, user, at, { user, times: 0, last: '', ip })
-      if (LOCKS.has(action))
-        locks.add({
-          at: iso(at),
-          action,
-          user,
-          ip: ip === '' ? null : ip,
-          reason: reason ?? text(record.network) ?? null,
-        })
+      if (LOCKS.has(action)) locks.add(lockOf(record))
     },
     findings: () => ({
       exposed: limited([...exposed.values()].sort((a, b) => b.times - a.times)),
@@ -132,6 +132,19 @@ export function createWatcher(addresses = REPORT_ADDRESSES_MAX): Watcher {
       locks: locks.all(),
     }),
   }
+}
+
+function lockOf({ at, action, user = '', network, reason, detail }: Recorded): Lock {
+  const [users, networks] = [number(detail['users']), number(detail['networks'])]
+  const [act, until] = [text(detail['act']), text(detail['until'])]
+  const said = [
+    reason,
+    users === undefined ? undefined : `${users} users`,
+    networks === undefined ? undefined : `${networks} networks`,
+    act,
+    until === undefined ? undefined : `until ${until}`,
+  ].filter((word) => word !== undefined)
+  return { at: iso(at), action, user, network: network ?? null, reason: said.join(', ') || null }
 }
 
 const iso = (at: number) => new Date(at).toISOString()

@@ -107,9 +107,12 @@ function completeness({ running: { audit }, troubles, unread }: Report): Item {
   const item = 'Audit complete and untouched'
   const places = troubles.list.length + troubles.more
   const seal = audit.last_seal === null ? 'no checkpoint in this time' : `last checkpoint ${audit.last_seal}`
-  const finding = `${places} places missing or unreadable, ${unread} lines not understood, ${audit.dropped} lines dropped, ${audit.repaired} ends repaired, ${audit.tampered} found altered; ${seal}`
+  const lost = audit.forward_lost === 0 ? '' : `, ${audit.forward_lost} removed before a collector got them`
+  const finding = `${places} places missing or unreadable, ${unread} lines not understood, ${audit.dropped} lines dropped, ${audit.repaired} ends repaired, ${audit.tampered} found altered${lost}; ${seal}`
   const todo = 'run `postern audit verify`: this report reads, and proves nothing'
-  return places + unread + audit.dropped + audit.tampered > 0 ? act(item, finding, todo) : look(item, finding, todo)
+  return places + unread + audit.dropped + audit.tampered + audit.forward_lost > 0
+    ? act(item, finding, todo)
+    : look(item, finding, todo)
 }
 
 function changes({ running: { policy_changes, policies_rejected } }: Report): Item {

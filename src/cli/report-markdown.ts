@@ -62,7 +62,7 @@ function lookAt(all: Findings): string[] {
     part(`Drained mailboxes: ${DRAINED.least} messages or more in one session and ${DRAINED.times} times what is usual for the user; where fewer than ${DRAINED.sessions} sessions were seen before, ${DRAINED.unknown} or more.`, all.drained, ['User', 'At', 'From', 'Retrieved', 'Deleted', 'Usual'], (one) => [name(one.user), one.at, name(one.ip), one.retrieved, one.deleted, one.usual ?? 'not known']), // prettier-ignore
     part('One address, many users. An office looks like this too: there nearly all of them log in.', all.addresses, ['Address', 'Country', 'Users', 'Logged in', 'Refusals'], (one) => [name(one.ip), name(one.country ?? '-'), one.users, one.logged_in, one.refused]), // prettier-ignore
     part('Devices whose trust has run out, and which go on polling: these people need a new code.', all.trust_expired, ['User', 'Times', 'Last', 'From'], (one) => [name(one.user), one.times, one.last, name(one.ip)]), // prettier-ignore
-    part('Locks.', all.locks, ['At', 'What', 'User', 'From', 'Reason'], (one) => [one.at, name(one.action), name(one.user), name(one.ip ?? '-'), name(one.reason ?? '-')]), // prettier-ignore
+    part('Locks, and guessing as a whole.', all.locks, ['At', 'What', 'User', 'From', 'Reason'], (one) => [one.at, name(one.action), name(one.user), name(one.network ?? '-'), name(one.reason ?? '-')]), // prettier-ignore
   ].filter((text) => text !== '')
   return parts.length === 0 ? ['Nothing.'] : parts
 }

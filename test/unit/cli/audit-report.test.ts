@@ -151,6 +151,27 @@ describe('the report', () => {
     expect(locks.list).toMatchObject([{ action: 'user-locked', user: 'bob', reason: 'failures' }])
   })
 
+  test('names every lock and every guessing that the audit tells of, with where it was and what was done', () => {
+    const watcher = createWatcher()
+    const until = '2026-11-19T00:15:00.000Z'
+    const told: AuditEvent[] = [
+      { stream: 'auth', action: 'user-locked', user: 'ann', network: '192.0.2.0/24', until },
+      { stream: 'auth', action: 'network-locked', network: '198.51.100.0/24', until },
+      { stream: 'auth', action: 'spraying', network: '198.51.100.7', users: 12, act: 'locked', until },
+      { stream: 'auth', action: 'guessing-spread', user: 'bob', networks: 11, act: 'reported', until: null },
+    ]
+    for (const event of told) watcher.take(readRecord(Buffer.from(bodyOf(event, FROM)))!)
+    const rows = watcher
+      .findings()
+      .locks.list.map(({ action, user, network, reason }) => [action, user, network, reason])
+    expect(rows).toEqual([
+      ['user-locked', 'ann', '192.0.2.0/24', `until ${until}`],
+      ['network-locked', '', '198.51.100.0/24', `until ${until}`],
+      ['spraying', '', '198.51.100.7', `12 users, locked, until ${until}`],
+      ['guessing-spread', 'bob', null, '11 networks, reported'],
+    ])
+  })
+
   test('calls nothing usual of a user it has not seen often', () => {
     const watcher = createWatcher()
     const close = (user: string, retrieved: number) => {
