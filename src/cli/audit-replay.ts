@@ -44,7 +44,7 @@ function notesOn({ connections: { left_out, summed, unsure, untimed } }: Compari
   return [
     'lists, feeds and country databases are those on disk now, also for what happened before they were fetched',
     'DNS lists were not asked: what a zone said then counts, and of who was turned away before nothing is known',
-    'passwords, codes, trusted devices, locks and failures are not replayed: they count as they did',
+    'passwords, codes, app passwords, certificates, trusted devices, locks and failures are not replayed: they count as they did',
     ...when(left_out, 'connections were turned away by ceilings or listeners: left out'),
     ...when(summed, 'connections are on record as sums: judged by the last address of each, not by rates'),
     ...when(unsure, 'connections of such sums cannot be told: a rate decided, or would'),

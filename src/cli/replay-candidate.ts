@@ -1,6 +1,6 @@
 /** A candidate policy folder, asked what it would have done: through the very code that a server judges with, at the recorded times. */
 import type { AuditEvent, RuleAt } from '../audit/events.ts'
-import type { Listed, Visit } from '../audit/visits.ts'
+import type { Listed, Try, Visit } from '../audit/visits.ts'
 import { createHeap } from '../base/heap.ts'
 import { parseAddress, parseRange } from '../base/ip.ts'
 import { earlyVerdict } from '../gate/gate.ts'
@@ -10,6 +10,8 @@ import { createAdmission } from '../keeper/admission.ts'
 import { createDnsbl, judgeListing } from '../keeper/dnsbl.ts'
 import { createKnown } from '../keeper/known.ts'
 import { createLateGate } from '../keeper/late-gate.ts'
+import { travellersOf, withTravels } from '../keeper/travel.ts'
+import type { TravelRow } from '../state/store.ts'
 import type { LoginPolicy } from '../keeper/login-policy.ts'
 import { sessionTable } from '../keeper/sessions.ts'
 import type { DnsblZone } from '../policy/dnsbl.ts'
@@ -17,6 +19,9 @@ import { rulingOn, type Places } from './replay-login.ts'
 
 /** A pass of `postern allow`, as the audit has it. `until` null: it was ended then. */
 export type PassEvent = { at: number; network: string; until: number | null; reason: string }
+
+/** A journey of `user travel`, the same way. */
+export type TravelEvent = { at: number; user: string; countries: string[]; until: number | null }
 
 export type CandidateParts = {
   gate: CompiledGate
@@ -27,6 +32,7 @@ export type CandidateParts = {
   places: Places
   /** In the order of their times. */
   passes: readonly PassEvent[]
+  travels: readonly TravelEvent[]
 }
 
 /**
@@ -49,11 +55,11 @@ export type Candidate = {
 }
 
 /** Gives one that has seen nobody. */
-export function createCandidate({ gate, rates, zones, login, places, passes }: CandidateParts): Candidate {
+export function createCandidate({ gate, rates, zones, login, places, passes, travels }: CandidateParts): Candidate {
   let now = 0
-  let current = gate
+  let current = { gate, login }
   const clock = { now: () => now, monotonic: () => now }
-  const turn = turnTo(gate, passes)
+  const turn = turnTo({ gate, login }, passes, travels)
   const known = createKnown()
   const nothing = (_: AuditEvent) => undefined
   const sessions = sessionTable(nothing, clock.now)
@@ -69,8 +75,13 @@ export function createCandidate({ gate, rates, zones, login, places, passes }: C
     evicted: () => undefined,
   })
   const silent = createDnsbl(() => Promise.resolve({ say: 'none' }), clock)
-  const lateGate = createLateGate({ dnsbl: silent, clock, gate: () => current, zones: () => [] })
-  const loginJudge = { policy: login, places, fenced: lateGate.fenced }
+  const lateGate = createLateGate({ dnsbl: silent, clock, gate: () => current.gate, zones: () => [] })
+  const country = (ip: string) => {
+    const address = parseAddress(ip)
+    return address === null ? null : countryOf(gate.data.country, address)
+  }
+  const rulingFor = (visit: Visit, attempt: Try) =>
+    rulingOn({ policy: current.login, places, fenced: lateGate.fenced, country }, visit, attempt)
   /** What becomes of those who were let in: they leave, or log in. */
   const later = createHeap<() => void>()
 
@@ -102,12 +113,12 @@ export function createCandidate({ gate, rates, zones, login, places, passes }: C
       const address = parseAddress(visit.ip)
       if (address === null) return { gate: null, unsure: true, tries: [], listed: [], country: null }
       const country = countryOf(gate.data.country, address)
-      const { verdict } = earlyVerdict(current, address, now)
+      const { verdict } = earlyVerdict(current.gate, address, now)
       const shut = verdict.say === 'deny' || verdict.say === 'unsure' ? verdict.by : null
       const isSum = visit.count > 1
       const by = shut ?? (isSum ? null : admit(visit))
       if (by !== null) return { gate: by, unsure: false, tries: [], listed: [], country }
-      const tries = visit.tries.map((attempt) => rulingOn(loginJudge, visit, attempt))
+      const tries = visit.tries.map((attempt) => rulingFor(visit, attempt))
       for (const [i, { reason, at }] of visit.tries.entries()) {
         if (reason === null && tries[i] === null) later.push(Math.max(at, now), () => known.proven(visit.ip, at))
       }
@@ -127,19 +138,36 @@ function listingBy(zones: readonly DnsblZone[], { zone: name, answer }: Listed):
   return verdict.say === 'deny' ? { file: zone.file, line: zone.line, rule: `dnsbl.${name}` } : null
 }
 
-/** Gives the gate as it was at a moment: with the passes that stood then. Needs moments that only grow. */
-function turnTo(gate: CompiledGate, events: readonly PassEvent[]): (at: number) => CompiledGate {
-  const standing = new Map<string, Pass>()
+type Policy = { gate: CompiledGate; login: LoginPolicy }
+
+/** Gives the policy as it was at a moment: with the passes and journeys that stood then. Needs moments that only grow. */
+function turnTo(policy: Policy, passes: readonly PassEvent[], travels: readonly TravelEvent[]): (at: number) => Policy {
+  const [standing, away] = [new Map<string, Pass>(), new Map<string, TravelRow>()]
+  const isPassed = inTime(passes, ({ network, until, reason }) => {
+    const range = parseRange(network)
+    if (until === null || !range.ok) standing.delete(network)
+    else standing.set(network, { range: range.value, until, reason })
+  })
+  const isTravelled = inTime(travels, ({ user, countries, until }) => {
+    if (until === null) away.delete(user)
+    else away.set(user, { user, countries, until, reason: '' })
+  })
+  let current = policy
+  return (at) => {
+    const changed = [isPassed(at), isTravelled(at)]
+    if (!changed.includes(true)) return current
+    const travelling = [...away.values()]
+    const data = { ...policy.gate.data, passes: [...standing.values()], travellers: travellersOf(travelling) }
+    return (current = { gate: { ...policy.gate, data }, login: withTravels(policy.login, travelling) })
+  }
+}
+
+/** Takes what is due by a moment; gives whether anything was. */
+function inTime<T extends { at: number }>(events: readonly T[], take: (event: T) => void): (at: number) => boolean {
   let next = 0
-  let current = gate
   return (at) => {
     const before = next
-    for (let event = events[next]; event !== undefined && event.at <= at; event = events[++next]) {
-      const range = parseRange(event.network)
-      if (event.until === null || !range.ok) standing.delete(event.network)
-      else standing.set(event.network, { range: range.value, until: event.until, reason: event.reason })
-    }
-    if (next > before) current = { ...gate, data: { ...gate.data, passes: [...standing.values()] } }
-    return current
+    for (let event = events[next]; event !== undefined && event.at <= at; event = events[++next]) take(event)
+    return next > before
   }
 }

@@ -7,7 +7,8 @@ import type { RuleAt } from '../audit/events.ts'
 import { readRecord, text } from '../audit/recorded.ts'
 import { readMerged } from '../audit/window.ts'
 import { createVisits } from '../audit/visits.ts'
-import { KNOWN_FOR_MS, PASS_LONGEST_MS } from '../base/gate-limits.ts'
+import { KNOWN_FOR_MS } from '../base/gate-limits.ts'
+import { TRAVEL_LONGEST_MS } from '../base/login-limits.ts'
 import { Refusal } from '../base/refusal.ts'
 import { loginPolicyOf } from '../keeper/in-force.ts'
 import { compilePolicies } from '../policy/compile.ts'
@@ -16,7 +17,7 @@ import { locateState } from '../policy/locate.ts'
 import type { Path } from '../policy/yaml-file.ts'
 import { gateOf } from '../policy/reputation.ts'
 import { fetchedLists } from './feed-lists.ts'
-import { createCandidate, type CandidateParts, type PassEvent } from './replay-candidate.ts'
+import { createCandidate, type CandidateParts, type PassEvent, type TravelEvent } from './replay-candidate.ts'
 import { createReplay, type Comparison } from './replay.ts'
 import type { Places } from './replay-login.ts'
 import { readTables } from './tables.ts'
@@ -55,6 +56,7 @@ async function partsOf(policies: Policies, now: number): Promise<{ parts: Candid
       login: loginPolicyOf(policies),
       places: placesOf(policies),
       passes: [],
+      travels: [],
     },
     remarks: [
       ...remarks.map(({ plan, message }) => policies.tell('geofence.yaml', [plan.feed], message)),
@@ -73,6 +75,7 @@ function placesOf({ tell, ruleAt }: Policies): Places {
     domains: ruleAt('backends.domains', ['backends']),
     required: login('second_factor.required_for', ['second_factor', 'required_for']),
     methods: login('second_factor.methods', ['second_factor', 'methods']),
+    asking: ruleAt('listeners.client_certificates', ['listeners']),
   }
 }
 
@@ -87,8 +90,8 @@ export async function replayOver(
   trouble: Trouble,
 ): Promise<{ comparison: Comparison; late: number }> {
   const { since } = stretch
-  const passes = await passesOf(folder, { ...stretch, since: since - PASS_LONGEST_MS }, trouble)
-  const candidate = createCandidate({ ...parts, passes })
+  const opened = await openedBefore(folder, { ...stretch, since: since - TRAVEL_LONGEST_MS }, trouble)
+  const candidate = createCandidate({ ...parts, ...opened })
   for await (const batch of readMerged(folder, ['auth'], { since: since - KNOWN_FOR_MS, until: since }, trouble)) {
     for (const { line } of batch) {
       const record = line.includes('"login-succeeded"') ? readRecord(line) : null
@@ -110,16 +113,27 @@ export async function replayOver(
   return { comparison: replay.result(), late: visits.late() }
 }
 
-async function passesOf(folder: string, stretch: Stretch, trouble: Trouble): Promise<PassEvent[]> {
+/** What operators opened for a while: the longest is a journey. */
+async function openedBefore(
+  folder: string,
+  stretch: Stretch,
+  trouble: Trouble,
+): Promise<Pick<CandidateParts, 'passes' | 'travels'>> {
   const passes: PassEvent[] = []
+  const travels: TravelEvent[] = []
   for await (const batch of readMerged(folder, ['admin'], stretch, trouble)) {
     for (const { line } of batch) {
-      const record = line.includes('"break-glass"') ? readRecord(line) : null
-      const network = text(record?.detail['network'])
-      if (record?.action !== 'break-glass' || network === undefined) continue
-      const until = Date.parse(text(record.detail['until']) ?? '')
-      passes.push({ at: record.at, network, until: Number.isNaN(until) ? null : until, reason: record.reason ?? '' })
+      const record = line.includes('"break-glass"') || line.includes('"user-travel"') ? readRecord(line) : null
+      if (record === null) continue
+      const { at, action, user, reason = '', detail } = record
+      const ends = Date.parse(text(detail['until']) ?? '')
+      const until = Number.isNaN(ends) ? null : ends
+      const network = text(detail['network'])
+      const written: unknown[] = Array.isArray(detail['countries']) ? detail['countries'] : []
+      const countries = written.flatMap((code) => text(code) ?? [])
+      if (action === 'break-glass' && network !== undefined) passes.push({ at, network, until, reason })
+      if (action === 'user-travel' && user !== undefined) travels.push({ at, user, countries, until })
     }
   }
-  return passes
+  return { passes, travels }
 }

@@ -12,14 +12,41 @@ import { loginPolicyOf } from '../../../src/keeper/in-force.ts'
 import { CONNECTION, LOGIN } from '../../support/audit-events.ts'
 import { gate, OPEN } from '../gate/lists.ts'
 
-import { good, NOW } from '../policy/folder.ts'
+import { good, NOW, POSTERN } from '../policy/folder.ts'
 
 const at = (rule: string) => ({ file: 'login.yaml', line: 1, rule })
-const PLACES = { roster: at('roster'), domains: at('domains'), required: at('required'), methods: at('methods') }
+const PLACES = {
+  roster: at('roster'),
+  domains: at('domains'),
+  required: at('required'),
+  methods: at('methods'),
+  asking: at('asking'),
+}
+
+const MORE = {
+  'postern.yaml': `${POSTERN}checks: [networks, geofence]\nlisteners: [{ name: outside, address: "127.0.0.1:0" }, { name: inside, address: "127.0.0.1:0" }]\n`,
+  'geofence.yaml': 'mode: monitor\n',
+}
+const ALL = Uint32Array.of(0)
+const AU = Uint32Array.of((0x41 << 8) | 0x55)
+const AUSTRALIA = { v4From: ALL, v4Value: AU, v6From: Uint32Array.of(0, 0, 0, 0), v6Value: AU }
 
 async function parts(login: string, change: Partial<CandidateParts> = {}): Promise<CandidateParts> {
-  const { policies } = await good({ 'login.yaml': login, 'lists/users.txt': 'ann@example.com ann\n' })
-  const base = { gate: OPEN, rates: null, zones: [], login: loginPolicyOf(policies), places: PLACES, passes: [] }
+  const { policies } = await good({
+    'login.yaml': login,
+    'lists/users.txt': 'ann@example.com ann\n',
+    'lists/printers.txt': '10.9.0.0/16\n',
+    ...MORE,
+  })
+  const base = {
+    gate: OPEN,
+    rates: null,
+    zones: [],
+    login: loginPolicyOf(policies),
+    places: PLACES,
+    passes: [],
+    travels: [],
+  }
   return { ...base, ...change }
 }
 
@@ -59,6 +86,36 @@ describe('a recorded login under a candidate', () => {
     expect(await ruled('second_factor: { methods: [totp] }\n', 'app-password')).toBe('methods')
     expect(await ruled('second_factor: { methods: [totp] }\n', 'trusted-device')).toBe(null)
     expect(await ruled(SOME, 'totp', 'bob@example.com')).toBe('roster')
+  })
+})
+
+describe('rules of a candidate', () => {
+  const PRINTERS = "rules:\n  - users: ['scan-*@example.com']\n    networks: { allow: [lists/printers.txt] }\n"
+  const CODES =
+    "rules:\n  - { users: ['ann@*'], listeners: [inside], methods: [app_password] }\n  - { users: ['ann@*'], methods: [totp] }\n"
+
+  test('refuse by network and by method, on the listener they name, and by the first that means the user', async () => {
+    expect(await ruled(PRINTERS, 'app-password', 'scan-1@example.com', '10.9.0.1')).toBe(null)
+    expect(await ruled(PRINTERS, 'app-password', 'scan-1@example.com')).toBe('rules.networks.allow')
+    expect(await ruled(PRINTERS, 'app-password')).toBe(null)
+    expect(await ruled(CODES, 'app-password')).toBe('rules.methods')
+    expect(await ruled(CODES, 'trusted-device')).toBe(null)
+  })
+
+  test('refuse by country, but for who travels there, as long as the journey stood', async () => {
+    const login = "rules:\n  - users: ['*@example.com']\n    countries: { allow: [DE] }\n"
+    const travels = [
+      { at: NOW + 1, user: 'ann@example.com', countries: ['AU'], until: NOW + 1000 },
+      { at: NOW + 2, user: 'ann@example.com', countries: [], until: null },
+    ]
+    const all = await parts(login, { gate: { ...OPEN, data: { ...OPEN.data, country: AUSTRALIA } }, travels })
+    const candidate = createCandidate(all)
+    const judged = [0, 1, 2].map((ms) => candidate.judge(visit({ at: NOW + ms, tries: loggedIn('ann@example.com', 'totp') })).tries[0]?.rule ?? null) // prettier-ignore
+    expect(judged).toEqual(['rules.countries.allow', null, 'rules.countries.allow'])
+  })
+
+  test('refuse a certificate where no listener asks for one', async () => {
+    expect(await ruled('{}\n', 'client-certificate')).toBe('asking')
   })
 })
 
