@@ -40,8 +40,10 @@ export function rulingOn(judge: LoginJudge, visit: Visit, attempt: Try): RuleAt 
   if (backendFor(name, policy.backends) === null) return attempt.reason === null ? places.domains : null
   const ruled = ruleFor(policy.rules, name, visit.listener)
   const barred = barredBy(judge, visit, name, ruled, attempt.at)
-  if (barred !== null || attempt.reason !== null) return barred
-  return factorRuling({ ...judge, policy: policyUnder(policy, ruled) }, visit, attempt)
+  if (barred !== null) return barred
+  const under = policyUnder(policy, ruled)
+  if (attempt.reason !== null) return methodRuling(under, attempt)
+  return factorRuling({ ...judge, policy: under }, visit, attempt)
 }
 
 /** What shuts a user out from there, in the keeper's order. */
@@ -58,6 +60,12 @@ function barredBy(
   const address = parseAddress(ip)
   if (ruled === null || address === null) return ruled?.by ?? null
   return barredByRule(ruled, { address, country: () => country(ip), isTraveller }, at)
+}
+
+/** Which method was refused is not on record: it is again, unless all of them count now. */
+function methodRuling({ second_factor: { methods } }: LoginPolicy, { by }: Try): RuleAt | null {
+  if (by?.rule.endsWith('.methods') !== true) return null
+  return Object.values(METHODS).every((method) => methods.includes(method)) ? null : by
 }
 
 function factorRuling({ policy, places }: LoginJudge, { ip, listener }: Visit, { factor, at }: Try): RuleAt | null {

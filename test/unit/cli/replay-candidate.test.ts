@@ -114,6 +114,14 @@ describe('rules of a candidate', () => {
     expect(judged).toEqual(['rules.countries.allow', null, 'rules.countries.allow'])
   })
 
+  test('stand for a method that was refused, unless all methods count now: which one it was is not on record', async () => {
+    const by = { file: 'login.yaml', line: 3, rule: 'rules.methods' }
+    const tries = [{ at: NOW, user: 'ann@example.com', reason: 'rule', factor: undefined, by }]
+    const judged = async (login: string) => createCandidate(await parts(login)).judge(visit({ tries })).tries[0] ?? null
+    expect(await judged('second_factor: { methods: [totp] }\n')).toEqual(by)
+    expect(await judged('{}\n')).toBe(null)
+  })
+
   test('refuse a certificate where no listener asks for one', async () => {
     expect(await ruled('{}\n', 'client-certificate')).toBe('asking')
   })
