@@ -115,6 +115,7 @@ function auditCommands(command: MakeCommand, ends: Ends, root: Command): void {
   readingCommands(audit, command, ends)
   command('verify [files...]', 'prove that the streams are as Postern wrote them; exit 1 names the first break', audit)
     .option('--path <dir>', "a copy of the audit folder, instead of this server's")
+    .option('--export <dir>', 'an archive of `audit export`, unpacked')
     .option('--anchors <file>', 'what `audit key` printed, noted elsewhere')
     .option('--json', 'as JSON')
     .action(ends(auditVerify))

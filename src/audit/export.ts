@@ -9,6 +9,7 @@ import { createGzip } from 'node:zlib'
 import type { Trouble } from './cursor.ts'
 import { STREAMS, type Stream } from './events.ts'
 import { fields, placeOf, readRecord, text, timeOf, type Place } from './recorded.ts'
+import { anchorId } from './seal-proof.ts'
 import { tarEnd, tarHeader, tarPadding } from './tar.ts'
 import { currentName } from './stream-files.ts'
 import { readWanted } from './window.ts'
@@ -21,6 +22,8 @@ export type ExportOptions = {
   /** Null for everybody. */
   user: string | null
   out: string
+  /** The anchor of this machine's seals, where its store is at hand. */
+  anchor?: Buffer | null
 }
 
 /** `complete`: no line of the stream is missing between the first and the last one here. */
@@ -80,7 +83,7 @@ async function spoolAll(options: ExportOptions, spool: string, trouble: Trouble)
   const streams: ExportedStream[] = []
   for (const stream of STREAMS) streams.push(await spoolStream(options, stream, spool, anchors, told))
   const times = { from: new Date(since).toISOString(), to: new Date(until).toISOString() }
-  return { format: 1, ...times, user, streams, anchors: [...anchors].sort(), troubles }
+  return { format: 1, ...times, user, streams, anchors: inFull(anchors, options.anchor ?? null), troubles }
 }
 
 const TROUBLES_MAX = 1_000
@@ -119,6 +122,13 @@ async function spoolStream(
     await file.close()
   }
   return { ...found, sha256: hash.digest('hex') }
+}
+
+/** Seals name their anchor in short; an auditor has it as `audit key` prints it. What nobody here knows in full stays short. */
+function inFull(found: ReadonlySet<string>, own: Buffer | null): string[] {
+  const known = [...found, ...(own === null ? [] : [own.toString('base64url')])]
+  const byId = new Map(known.map((anchor) => [anchorId(Buffer.from(anchor, 'base64url')), anchor]))
+  return [...new Set([...found].map((anchor) => byId.get(anchor) ?? anchor))].sort()
 }
 
 function anchorsIn(line: Buffer): string[] {
@@ -169,13 +179,14 @@ function readme({ from, to, user, anchors }: Manifest): string {
       ? [
           'Each line carries its number in its stream, the hash of the line before it, and its own. Where manifest.json says "complete", no',
           'line is missing in between: the hash of each line is the "prev" of the next. The first line continues from "first.prev" there.',
-          '`postern audit verify` proves that, and the signed checkpoints among the lines, on any machine.',
+          'On any machine: postern audit verify --export THIS-FOLDER --anchors FILE, where FILE is what `postern audit key`',
+          'printed at its source. Signed checkpoints are proven from the first one on whose certificate is among these lines.',
         ]
       : [
           'These lines were picked out of streams in which they do not follow each other. So each line can be checked by itself alone: its',
           'own hash must fit it. That none was left out, and that these are the lines that were written, cannot be seen from this archive.',
           'To prove it, export the same time without --user: each line here stands there, byte for byte, under the same number in its stream,',
-          'and the chain and the signed checkpoints of that archive (or of the audit itself) are proven by `postern audit verify`.',
+          'and the chain and the signed checkpoints of that archive (or of the audit itself) are proven by `postern audit verify --export`.',
         ]
   return [
     `Audit of Postern from ${from} to ${to} (not included): ${whose}.`,

@@ -80,6 +80,9 @@ function isSigned(statement: Buffer, key: Buffer, signature: Buffer): boolean {
 /** Gives null when the seal holds, or the end of a sentence that begins with "this seal". */
 export type SealCheck = (seal: Seal, sealed: Sealed) => string | null
 
+/** What is said of a seal whose certificate stands further up than the lines that are at hand. */
+export const NO_CERTIFICATE = 'has no certificate, and no line before it has it either'
+
 /** Needs the anchors that are trusted. Certificates that were proven are kept, for the seals behind that leave them out. */
 export function createSealCheck(anchors: readonly Buffer[]): SealCheck {
   const trusted = new Map(anchors.map((anchor) => [anchorId(anchor), anchor]))
@@ -99,7 +102,7 @@ export function createSealCheck(anchors: readonly Buffer[]): SealCheck {
       return 'has a certificate that does not lead from the anchor to its key'
     if (seal.certificate !== undefined) proven.set(node, root)
     const known = proven.get(node)
-    if (known === undefined) return 'has no certificate, and no line before it has it either'
+    if (known === undefined) return NO_CERTIFICATE
     if (!known.equals(root)) return 'has a key that is not of its interval'
     if (!isSigned(sealStatement(seal.anchor, interval, sealed), key, signature))
       return 'was not made for what stands before it'

@@ -2,7 +2,7 @@
 import { AUDIT_UNSEALED_MAX_MS } from '../base/audit-limits.ts'
 import type { Link } from './chain.ts'
 import type { Beginnings, Seal, Stream } from './events.ts'
-import type { SealCheck } from './seal-proof.ts'
+import { NO_CERTIFICATE, type SealCheck } from './seal-proof.ts'
 
 type Place = { path: string; line: number }
 type Fault = { kind: 'forged-seal' | 'recomputed' | 'cut-tail' | 'replayed' | 'unknown-version'; detail: string }
@@ -28,8 +28,11 @@ type Told = {
   postern: { seal?: Seal; begins?: Beginnings }
 }
 
-/** `check` null: seals are not proven. `fromStart`: the stream is read from its first line, so its first seal must be the first. */
-export function createSealWatch(check: SealCheck | null, fromStart: boolean): SealWatch {
+/**
+ * `check` null: seals are not proven. `fromStart`: the stream is read from its first line, so its first seal must be the first.
+ * `isPart`: the certificate of its first seals may stand before what is read; these seals prove nothing then.
+ */
+export function createSealWatch(check: SealCheck | null, fromStart: boolean, isPart = false): SealWatch {
   const intervals = new Map<string, number>()
   let sealed: { seq: number; at: string } | null = null
   let open: { place: Place; at: number } | null = null
@@ -40,6 +43,10 @@ export function createSealWatch(check: SealCheck | null, fromStart: boolean): Se
     if (seal === undefined || check === null) return null
     const stream = event.dataset.slice('postern.'.length) as Stream
     const said = check(seal, { stream, seq: link.seq, prev: link.prev, at })
+    if (said === NO_CERTIFICATE && isPart) {
+      open = null
+      return null
+    }
     if (said !== null) return faultOf(said, sealed?.seq ?? null, link.seq)
     const before = intervals.get(seal.anchor) ?? (fromStart ? -1 : seal.interval - 1)
     if (seal.interval < before)

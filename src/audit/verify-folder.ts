@@ -7,7 +7,8 @@ import { createSealCheck } from './seal-proof.ts'
 import { parseName, readLines, streamFiles } from './stream-files.ts'
 import { verifyStream, type Break, type FileToVerify, type Verified, type VerifyOptions, type Whole } from './verify.ts'
 
-export type Report = { stream: Stream; files: string[]; verified: Verified }
+/** `part`: of a stream, as an export has it. */
+export type Report = { stream: Stream; files: string[]; part?: true; verified: Verified }
 
 export type FolderOptions = {
   /** Anchors and heads that are trusted; null: the chain alone is proven. */

@@ -52,6 +52,8 @@ export type VerifyOptions = {
   seals?: SealCheck
   /** Hashes of lines by number, as they were noted elsewhere. */
   noted?: ReadonlyMap<number, string>
+  /** They are a part of a stream that was cut out of its files: see `verify-export.ts`. */
+  part?: boolean
   /** The last file is being written: it may end in half a line. */
   live?: boolean
   /** Told of octets that were read. */
@@ -74,7 +76,7 @@ export async function verifyStream(files: readonly FileToVerify[], options: Veri
     begin: null,
     lines: 0,
     last: null,
-    seals: createSealWatch(options.seals ?? null, from !== 'anywhere' && from.seq === 0),
+    seals: createSealWatch(options.seals ?? null, from !== 'anywhere' && from.seq === 0, options.part === true),
   }
   for (const file of files) {
     const found = await verifyFile(file, state, options, files)

@@ -1,14 +1,17 @@
 /** `postern audit verify` and `postern audit key`: they read, and write nothing. */
-import { readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, readFile } from 'node:fs/promises'
 import { parseNotes, printNotes, type Notes } from '../audit/anchors.ts'
 import { wordsOf } from '../audit/verify.ts'
+import { verifyExport } from '../audit/verify-export.ts'
 import { verifyFiles, verifyFolder, type Report } from '../audit/verify-folder.ts'
+import { clean } from '../base/clean.ts'
 import { Refusal } from '../base/refusal.ts'
 import { loadPolicies, type Policies } from '../policy/load.ts'
 import { locateState } from '../policy/locate.ts'
 import { peekAudit } from '../state/sqlite-heads.ts'
 
-type Options = { config: string; anchors?: string; path?: string; json?: boolean }
+type Options = { config: string; anchors?: string; path?: string; export?: string; json?: boolean }
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
@@ -17,15 +20,19 @@ const print = (text: string) => process.stdout.write(`${text}\n`)
  * file, or what this machine's store has; for a copy without either the chain alone is proven, and that is said.
  */
 export async function auditVerify(files: string[], options: Options): Promise<number> {
-  const { config, anchors, path, json } = options
-  const copy = path !== undefined || files.length > 0
+  const { config, anchors, path, json, export: unpacked } = options
+  const copy = path !== undefined || unpacked !== undefined || files.length > 0
+  // What cannot be found is told as any other fault of a path: in words, before the reading begins.
+  for (const wanted of [...files, ...[path, anchors, unpacked].filter((one) => one !== undefined)])
+    await mustBeThere(wanted)
   const notes = anchors === undefined ? (copy ? null : await notesOf(config)) : await readNotes(anchors)
   const progress = createProgress()
   const wanted = { notes, live: !copy, read: progress.read }
-  const reports =
-    files.length > 0
-      ? await verifyFiles(files, wanted)
-      : await verifyFolder(path ?? (await policiesOf(config)).postern.audit.path, wanted)
+  const reports = await (unpacked !== undefined
+    ? verifyExport(unpacked, wanted)
+    : files.length > 0
+      ? verifyFiles(files, wanted)
+      : verifyFolder(path ?? (await policiesOf(config)).postern.audit.path, wanted))
   progress.end()
   if (json === true) print(JSON.stringify(reports))
   else for (const report of reports) print(wordsFor(report, notes !== null))
@@ -50,6 +57,14 @@ async function notesOf(config: string): Promise<Notes | null> {
   return parseNotes(printNotes(note.anchor, note.heads, '').join('\n'), 'the store')
 }
 
+async function mustBeThere(path: string): Promise<void> {
+  await access(path, constants.R_OK).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException
+    const why = code === 'EACCES' ? 'may not be read by you: run this as root, or as its owner' : 'is not there'
+    throw new Refusal(`${clean(path, 400)} ${why}`)
+  })
+}
+
 async function readNotes(file: string): Promise<Notes> {
   return parseNotes(await readFile(file, 'utf8'), file)
 }
@@ -64,7 +79,7 @@ async function policiesOf(file: string): Promise<Policies> {
   return loaded.policies
 }
 
-function wordsFor({ stream, files, verified }: Report, sealed: boolean): string {
+function wordsFor({ stream, files, part, verified }: Report, sealed: boolean): string {
   if (verified.at === 'broken') return `${stream}: BROKEN: ${wordsOf(verified)}`
   const { lines, begin, head } = verified
   if (lines === 0) return `${stream}: whole, no lines`
@@ -72,7 +87,9 @@ function wordsFor({ stream, files, verified }: Report, sealed: boolean): string 
   const seal = !sealed
     ? ''
     : verified.sealed === null
-      ? ', nothing sealed yet'
+      ? part === true
+        ? ', no seal of this part can be proven: their certificate stands before it'
+        : ', nothing sealed yet'
       : `, sealed up to line ${verified.sealed.seq} (${verified.sealed.at})`
   return `${stream}: whole, lines ${begin.seq} to ${head.seq} in ${where}${seal}`
 }

@@ -6,7 +6,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { AuditEvent } from '../../../src/audit/events.ts'
 import { exportAudit, type Manifest } from '../../../src/audit/export.ts'
+import { anchorId } from '../../../src/audit/seal-proof.ts'
+import type { Notes } from '../../../src/audit/anchors.ts'
 import { tarHeader } from '../../../src/audit/tar.ts'
+import { verifyExport } from '../../../src/audit/verify-export.ts'
 import { denied, LOGIN } from '../../support/audit-events.ts'
 import { auditFiles, type Written } from '../../support/audit-stream.ts'
 
@@ -103,6 +106,49 @@ describe('an export', () => {
     )
     expect(manifest.streams[1]).toMatchObject({ lines: 2, complete: false })
     expect(manifest.troubles).toEqual(['auth.jsonl: lines 2 to 2 of the stream are missing before line 3'])
+  })
+
+  test('names the anchor of its seals as `audit key` prints it', async () => {
+    const anchor = Buffer.alloc(32, 7)
+    const seal = (id: string) =>
+      JSON.stringify({ '@timestamp': new Date(NOON).toISOString(), event: { action: 'audit-sealed' }, postern: { seal: { anchor: id } } }) // prettier-ignore
+    writeFileSync(join(folder, 'admin.jsonl'), `${seal(anchorId(anchor))}\n${seal('0123456789abcdef')}\n`)
+    const options = { folder, since: NOON - DAY, until: NOON + DAY, user: null, out: out(), anchor }
+    const { anchors } = await exportAudit(options, () => undefined)
+    expect(anchors).toEqual(['0123456789abcdef', anchor.toString('base64url')])
+  })
+
+  test('is proven as the part of the streams that it is: no more is asked, and no less', async () => {
+    files.write(login('too early'), NOON - 2 * DAY)
+    const hashes = ['ann', 'bob', 'cid', 'too late'].map((user, i) => JSON.parse(files.write(login(user), NOON + (i === 3 ? DAY : i))) as { chain: { hash: string } }) // prettier-ignore
+    const notes: Notes = { anchors: [], heads: hashes.map(({ chain: { hash } }, i) => ({ stream: 'auth', seq: 2 + i, hash })) } // prettier-ignore
+    await exported()
+    execFileSync('tar', ['-xzf', out(), '-C', place])
+    const unpacked = join(place, 'postern-audit-2026-11-20')
+    const verdict = async (with_: Notes | null = notes) => {
+      const reports = await verifyExport(unpacked, { notes: with_, live: false })
+      const auth = reports.find(({ stream }) => stream === 'auth')?.verified
+      return auth?.at === 'broken' ? auth.kind : auth?.lines
+    }
+    expect(await verdict()).toBe(3)
+    expect(await verdict(null)).toBe(3)
+    const other = notes.heads.map((head) => ({ ...head, hash: 'f'.repeat(64) }))
+    expect(await verdict({ ...notes, heads: other })).toBe('recomputed')
+    const auth = join(unpacked, 'auth.jsonl')
+    const lines = readFileSync(auth, 'utf8').split('\n')
+    writeFileSync(auth, `${lines.slice(0, 2).join('\n')}\n`)
+    expect(await verdict(null)).toBe('cut-tail')
+    writeFileSync(auth, `${lines.slice(1, 3).join('\n')}\n`)
+    expect(await verdict(null)).toBe('removed')
+  })
+
+  test('of one user is not taken for one that can be proven', async () => {
+    files.write(login('ann'), NOON)
+    await exported('ann')
+    execFileSync('tar', ['-xzf', out(), '-C', place])
+    const unpacked = join(place, 'postern-audit-2026-11-20')
+    await expect(verifyExport(unpacked, { notes: null, live: false })).rejects.toThrow(/lines of one user/)
+    await expect(verifyExport(folder, { notes: null, live: false })).rejects.toThrow(/no manifest.json of an export/)
   })
 
   test('names the anchors that the lines speak of', async () => {
