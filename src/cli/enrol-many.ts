@@ -112,9 +112,10 @@ async function enrolWithSheets(config: string, out: string, made: Made[], replac
 }
 
 async function privateFolder(path: string): Promise<void> {
-  await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+  await mkdir(path, { mode: 0o700, recursive: true }).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException
-    if (code !== 'EEXIST') throw new Refusal(`${path} cannot be made (${code ?? 'unknown error'})`)
+    if (code !== 'EEXIST')
+      throw new Refusal(`${path} cannot be made (${code ?? 'unknown error'}); name another with --out`)
   })
   const facts = await lstat(path)
   // ATTACK: a folder of somebody else is theirs to read, whatever its mode says to others.

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -36,11 +36,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-const enroll = () =>
+const enroll = (out = 'sheets') =>
   enrollFrom({
     config: join(folder, 'policies/postern.yaml'),
     from: join(folder, 'people.txt'),
-    out: join(folder, 'sheets'),
+    out: join(folder, out),
     json: true,
   })
 
@@ -57,4 +57,11 @@ test('sheets stay when nobody knows whether they count: the server broke off, or
   }
   await expect(enroll()).rejects.toThrow(/whether they are enrolled is not known: look with `postern user list`/)
   expect(sheets().toSorted()).toEqual(['ann.html', 'bob.html'])
+})
+
+test('a folder within one that is not there yet is made, for nobody else to read', async () => {
+  answer = () => ({ enrolled: true })
+  await enroll('print/floor-2')
+  const modes = ['print', 'print/floor-2'].map((name) => statSync(join(folder, name)).mode & 0o777)
+  expect(modes).toEqual([0o700, 0o700])
 })
