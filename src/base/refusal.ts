@@ -10,3 +10,6 @@ export class Refusal extends Error {
     this.lines = lines
   }
 }
+
+/** What was typed is no way to ask: a time that is none, an option that is missing. The exit code says so (2). */
+export class Misuse extends Refusal {}

@@ -51,12 +51,12 @@ describe('postern audit', () => {
   })
 
   test.each([
-    [['tail', 'mail'], 1, "'mail' is no stream"],
-    [['tail', '--follow', '--until', '2h'], 1, '--follow goes on for ever'],
-    [['tail', '--ip', '1.2.3'], 1, "--ip '1.2.3' is no address"],
-    [['tail', '--lines', '0'], 1, 'is no number from 1'],
+    [['tail', 'mail'], 2, "'mail' is no stream"],
+    [['tail', '--follow', '--until', '2h'], 2, '--follow goes on for ever'],
+    [['tail', '--ip', '1.2.3'], 2, "--ip '1.2.3' is no address"],
+    [['tail', '--lines', '0'], 2, 'is no number from 1'],
     [['tail', '--path', '/does/not/exist'], 1, '/does/not/exist is not there'],
-    [['report', '--from', '2026-11-22', '--to', '2026-11-20'], 1, '--to lies before --from'],
+    [['report', '--from', '2026-11-22', '--to', '2026-11-20'], 2, '--to lies before --from'],
     [['export', '--from', '2h', '--out', '/does/not/exist/x.tgz'], 1, 'cannot be written'],
     [['replay', '--policies', '/does/not/exist'], 1, 'the file is not there'],
     [['report'], 2, "'--from <time>' not specified"],
