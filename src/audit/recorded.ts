@@ -20,6 +20,8 @@ export type Recorded = {
   connected: number | undefined
   tlsVersion: string | undefined
   ja4: string | undefined
+  /** What became of the client's certificate: `good`, or OpenSSL's word for why it is none. */
+  certificate: string | undefined
   rule: RuleAt | undefined
   factor: string | undefined
   durationMs: number | undefined
@@ -82,6 +84,7 @@ export function readRecord(line: Buffer): Recorded | null {
     connected: Number.isNaN(connected) ? undefined : connected,
     tlsVersion: text(tls['version']),
     ja4: text(fields(tls['client'])['ja4']),
+    certificate: text(fields(tls['client'])['certificate_verdict']),
     rule: ruleOf(data, detail),
     factor: text(detail['factor']),
     durationMs: nanoseconds === undefined ? undefined : nanoseconds / 1e6,

@@ -42,19 +42,40 @@ function ruleOf({ rule }: Recorded): string | undefined {
   return rule.file === '' ? rule.rule : `${rule.rule} ${rule.file}:${rule.line}`
 }
 
-function detailsOf({ detail, durationMs }: Recorded): (string | undefined)[] {
-  const messages = fields(detail['messages'])
-  const retrieved = number(messages['retrieved'])
-  const shown = ['answer', 'device', 'backend', 'address', 'file', 'version', 'until', 'kind']
-  const faults = Array.isArray(detail['faults']) ? detail['faults'] : []
-  return [
-    ...shown.map((name) => {
-      const value = text(detail[name])
+/** What stands under `postern` and is worth a word: texts, numbers and what is told when it is so. */
+const TEXTS = ['answer', 'device', 'backend', 'address', 'forward', 'file', 'version', 'act', 'until', 'kind']
+const NUMBERS = ['users', 'networks', 'locks', 'lines', 'bytes', 'front', 'skew_seconds']
+const FLAGS = ['temporary', 'replaced']
+
+function detailsOf({ detail, durationMs, certificate }: Recorded): (string | undefined)[] {
+  const [messages, feed] = [fields(detail['messages']), fields(detail['feed'])]
+  const [retrieved, entries] = [number(messages['retrieved']), number(feed['entries'])]
+  const shown = (names: readonly string[], read: (value: unknown) => string | number | undefined) =>
+    names.map((name) => {
+      const value = read(detail[name])
       return value === undefined ? undefined : `${name} ${value}`
-    }),
+    })
+  return [
+    ...shown(TEXTS, text),
+    ...shown(NUMBERS, number),
+    ...FLAGS.filter((name) => detail[name] === true),
     ...['feed', 'certificate', 'app_password'].map((name) => text(fields(detail[name])['name'])),
+    entries === undefined ? undefined : `${entries} entries`,
+    ...listOf(detail['countries']),
+    text(messages['numbers']),
     retrieved === undefined ? undefined : `${retrieved} retrieved, ${number(messages['deleted']) ?? 0} deleted`,
     durationMs === undefined ? undefined : `${Math.round(durationMs / 1000)} s`,
-    ...faults.slice(0, 3).map((fault) => text(fault)),
+    certificate === undefined || certificate === 'good' ? undefined : `certificate ${certificate}`,
+    ...listOf(detail['faults']),
+  ]
+}
+
+const LISTED_MAX = 3
+
+function listOf(value: unknown): (string | undefined)[] {
+  const all: unknown[] = Array.isArray(value) ? value : []
+  return [
+    ...all.slice(0, LISTED_MAX).map(text),
+    all.length > LISTED_MAX ? `and ${all.length - LISTED_MAX} more` : undefined,
   ]
 }

@@ -46,6 +46,17 @@ describe('a line for people', () => {
     )
   })
 
+  test.each<[AuditEvent, string]>([
+    [{ stream: 'auth', action: 'spraying', network: '192.0.2.7', users: 12, act: 'locked', until: 'T' }, 'in 192.0.2.7  act locked  until T  users 12'],
+    [{ stream: 'auth', action: 'guessing-spread', user: 'ann', networks: 11, act: 'reported', until: null }, 'ann  act reported  networks 11'],
+    [{ stream: 'admin', action: 'forward-lost', forward: 'syslog+tcp://h:1', file: 'auth.jsonl', lines: 7 }, 'forward syslog+tcp://h:1  file auth.jsonl  lines 7'],
+    [{ stream: 'admin', action: 'user-travel', user: 'ann', countries: ['JP', 'KR'], until: 'T', reason: 'fair' }, 'ann  fair  until T  JP  KR'],
+    [{ stream: 'auth', action: 'login-failed', connection: CONNECTION, user: 'ann', reason: 'code-clock-skew', skewSeconds: -90 }, 'code-clock-skew  skew_seconds -90'],
+    [{ stream: 'session', action: 'message-retrieved', connection: CONNECTION, user: 'ann', backend: 'old', count: 3, numbers: '1-3' }, '3 times  backend old  1-3'],
+  ])('says what only this event has: %j', (event, words) => {
+    expect(pretty(event)).toContain(words)
+  }) // prettier-ignore
+
   test.each(everyEvent(HOSTILE).map((event) => [event.action, event] as const))(
     '%s lets no terminal escape through',
     (_, event) => {

@@ -60,7 +60,7 @@ test('sheets stay when nobody knows whether they count: the server broke off, or
 })
 
 test('a folder within one that is not there yet is made, for nobody else to read', async () => {
-  answer = () => ({ enrolled: true })
+  answer = () => ({ enrolled: true, users: 2, replaced: 0 })
   await enroll('print/floor-2')
   const modes = ['print', 'print/floor-2'].map((name) => statSync(join(folder, name)).mode & 0o777)
   expect(modes).toEqual([0o700, 0o700])
