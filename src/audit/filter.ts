@@ -11,10 +11,22 @@ export type Wanted = {
   ja4?: string | undefined
   since?: number | null
   until?: number | null
+  /** Leaves the signatures over the stream out: nothing for people is in them. */
+  unsealed?: boolean
 }
 
+/** A quote inside a value is escaped, so no value can pose as this. */
+const SEAL = Buffer.from('"action":"audit-sealed"')
+
 /** Gives what tells whether a line is asked for. A line that sums many is, when the network it speaks of touches the one asked for. */
-export function createFilter({ user, network, ja4, since = null, until = null }: Wanted): (line: Buffer) => boolean {
+export function createFilter({
+  user,
+  network,
+  ja4,
+  since = null,
+  until = null,
+  unsealed = false,
+}: Wanted): (line: Buffer) => boolean {
   const from = since === null ? '' : new Date(since).toISOString()
   const to = until === null ? '~' : new Date(until).toISOString()
   const names = user === undefined ? [] : spellingsOf(user)
@@ -29,6 +41,7 @@ export function createFilter({ user, network, ja4, since = null, until = null }:
       if (time === null) return anybody
       if (time < from || time >= to) return false
     }
+    if (unsealed && line.includes(SEAL)) return false
     if (hints.length > 0 && !hints.some((hint) => line.includes(hint))) return false
     if (print !== null && !line.includes(print)) return false
     if (anybody) return true

@@ -50,6 +50,7 @@ const FLAGS = ['temporary', 'replaced']
 function detailsOf({ detail, durationMs, certificate }: Recorded): (string | undefined)[] {
   const [messages, feed] = [fields(detail['messages']), fields(detail['feed'])]
   const [retrieved, entries] = [number(messages['retrieved']), number(feed['entries'])]
+  const numbers = text(messages['numbers'])
   const shown = (names: readonly string[], read: (value: unknown) => string | number | undefined) =>
     names.map((name) => {
       const value = read(detail[name])
@@ -62,7 +63,7 @@ function detailsOf({ detail, durationMs, certificate }: Recorded): (string | und
     ...['feed', 'certificate', 'app_password'].map((name) => text(fields(detail[name])['name'])),
     entries === undefined ? undefined : `${entries} entries`,
     ...listOf(detail['countries']),
-    text(messages['numbers']),
+    numbers === undefined ? undefined : `messages ${numbers}`,
     retrieved === undefined ? undefined : `${retrieved} retrieved, ${number(messages['deleted']) ?? 0} deleted`,
     durationMs === undefined ? undefined : `${Math.round(durationMs / 1000)} s`,
     certificate === undefined || certificate === 'good' ? undefined : `certificate ${certificate}`,

@@ -42,7 +42,11 @@ export async function auditTail(name: string | undefined, options: TailOptions):
         await out.put(batch)
         if (out.stop.aborted) break
       }
-    } else await out.put(await lastLines(folder, streams, wanted, countOf(options.lines)))
+    } else {
+      // A screen of words: after a quiet night the last lines are signatures.
+      const shown = { ...wanted, unsealed: !out.json }
+      await out.put(await lastLines(folder, streams, shown, countOf(options.lines)))
+    }
   } catch (error) {
     throw unreadable(error, folder)
   }
@@ -101,7 +105,7 @@ function countOf(lines: string | undefined): number {
 }
 
 /** `stop`: who read us has left (`| head`), or Ctrl-C. */
-type Outlet = { put(batch: Merged[]): Promise<void>; stop: AbortSignal }
+type Outlet = { put(batch: Merged[]): Promise<void>; stop: AbortSignal; json: boolean }
 
 function outlet(json: boolean, terminal: boolean): Outlet {
   const gone = new AbortController()
@@ -112,6 +116,7 @@ function outlet(json: boolean, terminal: boolean): Outlet {
   process.stdout.once('error', end)
   return {
     stop: gone.signal,
+    json,
     async put(batch) {
       const bytes = json && !terminal ? asTheyAre(batch) : Buffer.from(shown(batch, json))
       if (bytes.length === 0 || gone.signal.aborted) return

@@ -52,7 +52,7 @@ describe('a line for people', () => {
     [{ stream: 'admin', action: 'forward-lost', forward: 'syslog+tcp://h:1', file: 'auth.jsonl', lines: 7 }, 'forward syslog+tcp://h:1  file auth.jsonl  lines 7'],
     [{ stream: 'admin', action: 'user-travel', user: 'ann', countries: ['JP', 'KR'], until: 'T', reason: 'fair' }, 'ann  fair  until T  JP  KR'],
     [{ stream: 'auth', action: 'login-failed', connection: CONNECTION, user: 'ann', reason: 'code-clock-skew', skewSeconds: -90 }, 'code-clock-skew  skew_seconds -90'],
-    [{ stream: 'session', action: 'message-retrieved', connection: CONNECTION, user: 'ann', backend: 'old', count: 3, numbers: '1-3' }, '3 times  backend old  1-3'],
+    [{ stream: 'session', action: 'message-retrieved', connection: CONNECTION, user: 'ann', backend: 'old', count: 3, numbers: '1-3' }, '3 times  backend old  messages 1-3'],
   ])('says what only this event has: %j', (event, words) => {
     expect(pretty(event)).toContain(words)
   }) // prettier-ignore

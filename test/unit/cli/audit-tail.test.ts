@@ -47,6 +47,13 @@ describe('several streams', () => {
     expect(await read({ since: NOON + 1, until: NOON + 3 })).toEqual(['192.0.2.1', '192.0.2.2', 'b'])
   })
 
+  test('the last lines for people are none of the signatures', async () => {
+    files.write(login('a'), NOON)
+    for (let i = 1; i < 9; i++) files.write({ ...login('seal'), action: 'audit-sealed', seal: {} } as never, NOON + i)
+    const last = async (unsealed: boolean) => (await lastLines(folder, ['auth'], { unsealed }, 3)).length
+    expect([await last(true), await last(false)]).toEqual([1, 3])
+  })
+
   test('the last lines come from as many files as it takes', async () => {
     for (let i = 0; i < 6; i++) {
       files.write(login(`u${i}`), NOON + 2 * i)
