@@ -9,6 +9,7 @@ import { clean } from '../base/clean.ts'
 import { Refusal } from '../base/refusal.ts'
 import { loadPolicies, type Policies } from '../policy/load.ts'
 import { locateState } from '../policy/locate.ts'
+import { auditFolder } from './audit-folder.ts'
 import { peekAudit } from '../state/sqlite-heads.ts'
 
 type Options = { config: string; anchors?: string; path?: string; export?: string; json?: boolean }
@@ -32,7 +33,7 @@ export async function auditVerify(files: string[], options: Options): Promise<nu
     ? verifyExport(unpacked, wanted)
     : files.length > 0
       ? verifyFiles(files, wanted)
-      : verifyFolder(path ?? (await policiesOf(config)).postern.audit.path, wanted))
+      : verifyFolder(await auditFolder(config, path), wanted))
   progress.end()
   if (json === true) print(JSON.stringify(reports))
   else for (const report of reports) print(wordsFor(report, notes !== null))

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { main } from '../../../src/main.ts'
@@ -48,6 +48,12 @@ describe('postern audit', () => {
     expect(JSON.parse(out)).toMatchObject({
       connections: { judged: 1, newly_denied: [{ rule: 'networks.deny', count: 1 }] },
     })
+  })
+
+  test('verify proves it also while the policies have a fault', async () => {
+    appendFileSync(join(folder, 'postern.yaml'), 'nonsense: 1\n')
+    expect(await audit('verify')).toBe(0)
+    expect(out).toMatch(/^auth: whole, lines 1 to 2 in 1 file/)
   })
 
   test.each([
