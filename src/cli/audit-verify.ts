@@ -45,6 +45,10 @@ export async function auditVerify(files: string[], options: Options): Promise<nu
 /** Prints what to note elsewhere. Throws Refusal where no server has run yet. */
 export async function auditKey({ config }: Options): Promise<number> {
   const state = await stateOf(config)
+  if (await isClosed(state))
+    throw new Refusal(
+      `${clean(state, 400)} may not be read by you: run this as root, or as the user that runs the server`,
+    )
   const note = peekAudit(state)
   if (note === null)
     throw new Refusal(`no server has run on the state in ${state} yet: the keys are made at its first start`)
@@ -53,9 +57,18 @@ export async function auditKey({ config }: Options): Promise<number> {
 }
 
 async function notesOf(config: string): Promise<Notes | null> {
-  const note = peekAudit(await stateOf(config))
+  const state = await stateOf(config)
+  // Whoever may read the audit alone, as a log shipper's group may, proves its chain.
+  const note = (await isClosed(state)) ? null : peekAudit(state)
   if (note === null) return null
   return parseNotes(printNotes(note.anchor, note.heads, '').join('\n'), 'the store')
+}
+
+async function isClosed(folder: string): Promise<boolean> {
+  return access(folder, constants.R_OK | constants.X_OK).then(
+    () => false,
+    (error: unknown) => (error as NodeJS.ErrnoException).code === 'EACCES',
+  )
 }
 
 async function mustBeThere(path: string): Promise<void> {
