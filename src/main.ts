@@ -1,6 +1,6 @@
 /** The commands' entry: what an operator types, what comes out, and with which exit code. */
 import { Command, CommanderError, Option } from 'commander'
-import { Misuse, Refusal } from './base/refusal.ts'
+import { Refusal } from './base/refusal.ts'
 import { version } from './base/version.ts'
 import { allow } from './cli/allow.ts'
 import { appPasswordAdd, appPasswordList, appPasswordRevoke } from './cli/app-password.ts'
@@ -41,7 +41,7 @@ function complain(error: unknown): number {
   const lines = error instanceof Refusal ? error.lines : [error instanceof Error ? error.message : String(error)]
   for (const line of lines) process.stderr.write(`postern: ${line}\n`)
   if (debug && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`)
-  return error instanceof Misuse ? 2 : 1
+  return error instanceof Refusal ? error.exitCode : 1
 }
 
 function program(ends: Ends): Command {

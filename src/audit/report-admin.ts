@@ -33,11 +33,11 @@ export type Keeper = {
   running(): Running
 }
 
+const none = (): Counts => new Map()
+
 /** Gives one that has seen nothing. */
 export function createRunning(): Keeper {
-  const tls: Counts = new Map()
-  const factors: Counts = new Map()
-  const rejected: Counts = new Map()
+  const [tls, factors, rejected] = [none(), none(), none()]
   const feeds = new Map<string, Running['feeds'][number]>()
   const changes: PolicyChange[] = []
   const passes: Pass[] = []

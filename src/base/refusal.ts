@@ -5,11 +5,14 @@
 export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly lines: readonly string[]
+  readonly exitCode: 1 | 2 = 1
   constructor(...lines: string[]) {
     super(lines.join('\n'))
     this.lines = lines
   }
 }
 
-/** What was typed is no way to ask: a time that is none, an option that is missing. The exit code says so (2). */
-export class Misuse extends Refusal {}
+/** A refusal for what is no way to ask: a time that is none, an option that is missing. The command ends with 2 then. */
+export function misuse(line: string): Refusal {
+  return Object.assign(new Refusal(line), { exitCode: 2 as const })
+}

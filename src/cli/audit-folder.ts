@@ -2,7 +2,7 @@
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { clean } from '../base/clean.ts'
-import { Misuse, Refusal } from '../base/refusal.ts'
+import { misuse, Refusal } from '../base/refusal.ts'
 import { STREAMS, type Stream } from '../audit/events.ts'
 import { locateAudit } from '../policy/locate.ts'
 
@@ -28,11 +28,11 @@ export function unreadable(error: unknown, folder: string): unknown {
   return error
 }
 
-/** Gives the stream of that name, or all where none is named. Throws Misuse for an unknown one. */
+/** Gives the stream of that name, or all where none is named. Throws Refusal for an unknown one. */
 export function streamsOf(name: string | undefined): readonly Stream[] {
   if (name === undefined) return STREAMS
   const stream = STREAMS.find((one) => one === name)
-  if (stream === undefined) throw new Misuse(`'${clean(name, 60)}' is no stream; the streams are ${STREAMS.join(', ')}`)
+  if (stream === undefined) throw misuse(`'${clean(name, 60)}' is no stream; the streams are ${STREAMS.join(', ')}`)
   return [stream]
 }
 

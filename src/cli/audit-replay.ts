@@ -1,6 +1,6 @@
 /** `postern audit replay`: a policy tried on what has happened, before it is put in force. */
 import { printable } from '../base/printable.ts'
-import { Misuse } from '../base/refusal.ts'
+import { misuse } from '../base/refusal.ts'
 import { auditFolder, unreadable, warnOfTrouble } from './audit-folder.ts'
 import { momentOf } from './moment.ts'
 import { loadCandidate, replayOver } from './replay-load.ts'
@@ -18,12 +18,12 @@ export type ReplayOptions = {
 const DEFAULT_FROM = '7d'
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
-/** Gives 0, whatever differs. Throws Misuse for a time that is none, Refusal for a candidate with faults. */
+/** Gives 0, whatever differs. Throws Refusal for a time that is none, Refusal for a candidate with faults. */
 export async function auditReplay(options: ReplayOptions): Promise<number> {
   const now = Date.now()
   const since = momentOf('from', options.from ?? DEFAULT_FROM, now)
   const until = options.to === undefined ? null : momentOf('to', options.to, now, true)
-  if (until !== null && until <= since) throw new Misuse('--to lies before --from; name a later one')
+  if (until !== null && until <= since) throw misuse('--to lies before --from; name a later one')
   const folder = await auditFolder(options.config, options.path)
   const { parts, remarks } = await loadCandidate(options.policies, options.config)
   const stretch = { since, until }

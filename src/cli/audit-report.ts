@@ -1,5 +1,5 @@
 /** `postern audit report`: the audit of some days, summed up. */
-import { Misuse } from '../base/refusal.ts'
+import { misuse } from '../base/refusal.ts'
 import { makeReport } from '../audit/report.ts'
 import { loadPolicies } from '../policy/load.ts'
 import { auditFolder, unreadable, warnOfTrouble } from './audit-folder.ts'
@@ -25,10 +25,10 @@ export async function auditReport(options: ReportOptions): Promise<number> {
   return 0
 }
 
-/** Gives the first moment, and the first that is out. A day is held whole. Throws Misuse for a time that is none. */
+/** Gives the first moment, and the first that is out. A day is held whole. Throws Refusal for a time that is none. */
 export function stretchOf({ from, to }: { from: string; to?: string }, now: number): { since: number; until: number } {
   const since = momentOf('from', from, now)
   const until = to === undefined ? now : momentOf('to', to, now, true)
-  if (until <= since) throw new Misuse('--to lies before --from; name a later one')
+  if (until <= since) throw misuse('--to lies before --from; name a later one')
   return { since, until }
 }

@@ -5,7 +5,7 @@ import { clean } from '../base/clean.ts'
 import { parseRange, type Range } from '../base/ip.ts'
 import { TAIL_LINES, TAIL_LOOK_MS } from '../base/audit-limits.ts'
 import { printableJson } from '../base/printable.ts'
-import { Misuse } from '../base/refusal.ts'
+import { misuse } from '../base/refusal.ts'
 import { createCursor, type Trouble } from '../audit/cursor.ts'
 import type { Stream } from '../audit/events.ts'
 import { createFilter, type Wanted } from '../audit/filter.ts'
@@ -81,7 +81,7 @@ export async function* followed(
 
 function wantedOf(options: TailOptions, now: number): Required<Pick<Wanted, 'since' | 'until'>> & Wanted {
   const { follow, user, ip, ja4, since, until } = options
-  if (follow === true && until !== undefined) throw new Misuse('--follow goes on for ever: leave --until out')
+  if (follow === true && until !== undefined) throw misuse('--follow goes on for ever: leave --until out')
   const start = since === undefined ? (follow === true ? now : null) : momentOf('since', since, now)
   return {
     user,
@@ -94,13 +94,13 @@ function wantedOf(options: TailOptions, now: number): Required<Pick<Wanted, 'sin
 
 function networkOf(ip: string): Range {
   const range = parseRange(ip)
-  if (!range.ok) throw new Misuse(`--ip '${clean(ip, 60)}' ${range.fault}`)
+  if (!range.ok) throw misuse(`--ip '${clean(ip, 60)}' ${range.fault}`)
   return range.value
 }
 
 function countOf(lines: string | undefined): number {
   if (lines === undefined) return TAIL_LINES
-  if (!/^[1-9]\d{0,5}$/.test(lines)) throw new Misuse(`--lines '${clean(lines, 60)}' is no number from 1 to 999999`)
+  if (!/^[1-9]\d{0,5}$/.test(lines)) throw misuse(`--lines '${clean(lines, 60)}' is no number from 1 to 999999`)
   return Number(lines)
 }
 

@@ -1,7 +1,7 @@
 /** `postern explain`: why an address would get in, or not. */
 import { clean } from '../base/clean.ts'
 import { networkOf, parseAddress, type Address } from '../base/ip.ts'
-import { Misuse, Refusal } from '../base/refusal.ts'
+import { misuse, Refusal } from '../base/refusal.ts'
 import type { RuleAt } from '../audit/events.ts'
 import { allowancesOf } from '../keeper/failures.ts'
 import { loadPolicies, type Policies } from '../policy/load.ts'
@@ -16,7 +16,7 @@ const print = (text: string) => process.stdout.write(`${text}\n`)
 /** Gives 0, whatever the verdict. Throws Refusal for policies with faults, and for what is no address or moment. */
 export async function explain(ip: string, options: Options): Promise<number> {
   const address = parseAddress(ip)
-  if (address === null) throw new Misuse(`'${clean(ip, 60)}' is no IP address`)
+  if (address === null) throw misuse(`'${clean(ip, 60)}' is no IP address`)
   const at = momentOf(options.at)
   const loaded = await loadPolicies(options.config, process.env, { now: at })
   if (!loaded.ok) throw new Refusal(...loaded.faults)
@@ -50,7 +50,7 @@ function momentOf(text: string | undefined): number {
   const at = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})?)?$/.test(text)
     ? Date.parse(text)
     : NaN
-  if (Number.isNaN(at)) throw new Misuse(`--at '${clean(text, 60)}' is no moment; write it like 2027-01-31T12:00:00Z`)
+  if (Number.isNaN(at)) throw misuse(`--at '${clean(text, 60)}' is no moment; write it like 2027-01-31T12:00:00Z`)
   return at
 }
 

@@ -1,6 +1,6 @@
 /** `postern session …`: who is in right now, and how to end it. */
 import type { LiveSession } from '../keeper/end-sessions.ts'
-import { Misuse } from '../base/refusal.ts'
+import { misuse } from '../base/refusal.ts'
 import { requestRunning } from './request.ts'
 
 type Common = { config: string; json?: boolean }
@@ -32,8 +32,7 @@ export async function sessionKill(
   id: string | undefined,
   { config, user, reason }: Common & { user?: string; reason?: string },
 ): Promise<number> {
-  if ((id === undefined) === (user === undefined))
-    throw new Misuse('name one session by its id, or the user with --user')
+  if ((id === undefined) === (user === undefined)) throw misuse('name one session by its id, or the user with --user')
   const ended = (await requestRunning(config, 'session.kill', { id, user, reason })) as LiveSession[]
   print(`${sessionsWords(ended.length)} told to end`)
   return 0
