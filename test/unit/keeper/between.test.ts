@@ -1,0 +1,54 @@
+/** What falls between the parts of a login that were made apart: each factor with each lock, rule and table. */
+import { afterEach, describe, expect, test } from 'vitest'
+import type { CertificateFacts } from '../../../src/audit/events.ts'
+import { AWAY, createWorld, HOME, policyOf, type Place, type World } from '../../support/login-world.ts'
+
+const ANN = 'ann@example.com'
+const certificate: CertificateFacts = { verdict: 'good', users: [ANN], fingerprint: 'f'.repeat(64), serial: '0A' }
+
+let world: World
+afterEach(() => {
+  expect(world.broken).toEqual([])
+  world.end()
+})
+
+describe('a certificate', () => {
+  const withCertificate = (from: Place): Place => ({ ...from, certificate })
+  const begin = async () => {
+    world = createWorld(
+      policyOf({ asking: ['outside'] as never, second_factor: { methods: ['totp', 'client_certificate'] } }),
+    )
+    await world.enroll(ANN)
+  }
+
+  test('that was forgotten at the first try makes the same password good at the next', async () => {
+    await begin()
+    expect(await world.login(ANN, 'secret', HOME)).toBe('code-missing')
+    expect(await world.login(ANN, 'secret', withCertificate(HOME))).toBe('welcome')
+  })
+
+  test('does not make a password that the old server refused worth a second look', async () => {
+    await begin()
+    expect(await world.login(ANN, 'wrong', withCertificate(HOME))).toBe('password-wrong')
+    world.pass(1_000_000)
+    expect(await world.login(ANN, 'wrong', withCertificate(HOME))).toBe('stale-repeat')
+    expect(world.asked).toHaveLength(1)
+  })
+})
+
+describe('who hangs up before the old server says no', () => {
+  test('is counted with a right code too: one code is not good for a thousand passwords', async () => {
+    world = createWorld()
+    await world.enroll(ANN)
+    const hangUp = async (n: number) => {
+      const tried = await world.authenticate(ANN, `guess${n}${world.code(ANN)}`, AWAY)
+      world.judge.release(tried.session)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      return tried.answer.say
+    }
+    const answers: string[] = []
+    for (let n = 0; n < 11; n++) answers.push(await hangUp(n))
+    expect(answers.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 'proceed'))
+    expect(answers[10]).toBe('refuse')
+  })
+})
