@@ -1,6 +1,7 @@
 /** What falls between the parts of a login that were made apart: each factor with each lock, rule and table. */
 import { afterEach, describe, expect, test } from 'vitest'
 import type { CertificateFacts } from '../../../src/audit/events.ts'
+import { addAppPassword, revokeAppPassword } from '../../../src/keeper/app-passwords.ts'
 import { AWAY, createWorld, HOME, policyOf, type Place, type World } from '../../support/login-world.ts'
 
 const ANN = 'ann@example.com'
@@ -50,5 +51,31 @@ describe('who hangs up before the old server says no', () => {
     for (let n = 0; n < 11; n++) answers.push(await hangUp(n))
     expect(answers.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 'proceed'))
     expect(answers[10]).toBe('refuse')
+  })
+})
+
+describe('an app password', () => {
+  const add = async (name: string) => {
+    const wanted = {
+      user: ANN,
+      name,
+      networks: 'any',
+      expires: null,
+      password: Buffer.from('secret').toString('base64'),
+    }
+    return (await addAppPassword(world.users, wanted)).app_password
+  }
+  test('that is revoked takes the sessions that it opened with it, and no others', async () => {
+    world = createWorld(policyOf({ second_factor: { methods: ['totp', 'app_password'] } }))
+    await world.enroll(ANN)
+    const [stolen, other] = [await add('phone'), await add('scanner')]
+    expect(await world.login(ANN, other, HOME)).toBe('welcome')
+    expect(await world.login(ANN, stolen, AWAY)).toBe('welcome')
+    expect(await world.login(ANN, `secret${world.code(ANN)}`, HOME)).toBe('welcome')
+    const underWay = await world.authenticate(ANN, stolen, AWAY)
+    expect(await revokeAppPassword(world.users, ANN, 'phone')).toEqual({ user: ANN, sessions: 1 })
+    expect(world.killed).toEqual([world.opened[1]])
+    expect(await world.settle(underWay, 'proven')).toEqual({ say: 'trouble' })
+    expect(world.opened).toHaveLength(3)
   })
 })
