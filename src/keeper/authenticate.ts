@@ -10,7 +10,7 @@ import { exceptionFor } from './exceptions.ts'
 import { barredByRule, policyUnder, ruleFor } from './rules.ts'
 import { auditName, backendFor, backendUsername, canonicalName } from './identity.ts'
 import { answerRefusal, answerTrouble } from './roll-out.ts'
-import type { Factor, LoginFailure, RuleAt } from '../audit/events.ts'
+import type { Exposing, Factor, LoginFailure, RuleAt } from '../audit/events.ts'
 import { parseAddress } from '../base/ip.ts'
 import type { LoginRule } from '../policy/rules.ts'
 import type { CodeId, Dossier, Proof } from '../state/store.ts'
@@ -53,7 +53,7 @@ export async function authenticate(desk: Desk, attempt: Attempt): Promise<Authen
     failed(desk, login, ruling.reason, ruling)
     if (ruling.say === 'refuse') await countRefusal(desk, login, ruling.reason)
     await giveBack(desk, login, 'free')
-    if (ruling.reason === 'code-missing' || ruling.reason === 'code-wrong') {
+    if (isExposing(ruling.reason)) {
       // Only handed over here: what is done with it is done after the answer, and never waited for.
       desk.exposure.tried(login, ruling.reason, attempt.secret)
     }
@@ -131,6 +131,11 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   }
   const good = await byFactor(desk, login, { typed, marks, backend, enrolment, password: finding.password }, finding)
   return 'say' in good ? good : await ask(desk, login, good)
+}
+
+/** Who has the password, and no code that is good now: also one that was overheard and came too late. */
+function isExposing(reason: LoginFailure): reason is Exposing {
+  return ['code-missing', 'code-wrong', 'code-clock-skew', 'code-expired'].includes(reason)
 }
 
 /** What failed before stands against it, or its stake is taken: then it is judged. */
