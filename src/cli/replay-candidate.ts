@@ -70,7 +70,11 @@ export function createCandidate({ gate, rates, zones, login, places, passes }: C
   })
   const silent = createDnsbl(() => Promise.resolve({ say: 'none' }), clock)
   const lateGate = createLateGate({ dnsbl: silent, clock, gate: () => current, zones: () => [] })
-  const loginJudge = { policy: login, places, fenced: lateGate.fenced }
+  const country = (ip: string) => {
+    const address = parseAddress(ip)
+    return address === null ? null : countryOf(gate.data.country, address)
+  }
+  const loginJudge = { policy: login, places, fenced: lateGate.fenced, country }
   /** What becomes of those who were let in: they leave, or log in. */
   const later = createHeap<() => void>()
 

@@ -3,14 +3,22 @@ import type { RuleAt } from '../audit/events.ts'
 import type { Try, Visit } from '../audit/visits.ts'
 import type { LateGate } from '../keeper/late-gate.ts'
 import { exceptionFor } from '../keeper/exceptions.ts'
+import { parseAddress } from '../base/ip.ts'
 import { backendFor, canonicalName } from '../keeper/identity.ts'
 import type { LoginPolicy } from '../keeper/login-policy.ts'
+import { barredByRule, policyUnder, ruleFor } from '../keeper/rules.ts'
+import type { LoginRule } from '../policy/rules.ts'
 
 /** Where the keys of login.yaml and postern.yaml stand that a ruling names. */
 export type Places = Readonly<Record<'roster' | 'domains' | 'required' | 'methods', RuleAt>>
 
-/** `fenced`: as the keeper has it, for that moment. */
-export type LoginJudge = { policy: LoginPolicy; places: Places; fenced: LateGate['fenced'] }
+/** `fenced`: as the keeper has it, for that moment. `country`: null where it is not known. */
+export type LoginJudge = {
+  policy: LoginPolicy
+  places: Places
+  fenced: LateGate['fenced']
+  country(ip: string): string | null
+}
 
 const METHODS: Readonly<Record<string, LoginPolicy['second_factor']['methods'][number]>> = {
   totp: 'totp',
@@ -30,22 +38,42 @@ export function rulingOn(judge: LoginJudge, visit: Visit, attempt: Try): RuleAt 
   // A name that nobody has was refused for that then, and is now.
   if (name === null) return attempt.reason === null ? places.roster : null
   if (backendFor(name, policy.backends) === null) return attempt.reason === null ? places.domains : null
-  const barred = barredBy(judge, visit, name, attempt.at)
+  const ruled = ruleFor(policy.rules, name, visit.listener)
+  const barred = barredBy(judge, visit, name, attempt.at, ruled)
   if (barred !== null || attempt.reason !== null) return barred
-  return factorRuling(judge, visit, attempt)
+  const under = {
+    policy: policyUnder(policy, ruled),
+    places: { ...places, methods: ruled?.methods?.by ?? places.methods },
+  }
+  return factorRuling(under, visit, attempt)
 }
 
 /** What shuts a user out from there. What is built into the keeper for this belongs here too, in its order. */
-function barredBy({ policy, fenced }: LoginJudge, { ip }: Visit, name: string, at: number): RuleAt | null {
+function barredBy(
+  { policy, fenced, country }: LoginJudge,
+  { ip }: Visit,
+  name: string,
+  at: number,
+  ruled: LoginRule | null,
+): RuleAt | null {
+  const isTraveller = (code: string | null) => exceptionFor(policy.exceptions, name, code, at) !== null
   const fence = fenced(ip)
-  if (fence === null) return null
-  return exceptionFor(policy.exceptions, name, fence.country, at) === null ? fence.by : null
+  if (fence !== null && !isTraveller(fence.country)) return fence.by
+  const address = parseAddress(ip)
+  if (ruled === null || address === null) return null
+  return barredByRule(ruled, { address, country: () => country(ip), isTraveller }, at)
 }
 
-function factorRuling({ policy, places }: LoginJudge, { ip }: Visit, { factor, at }: Try): RuleAt | null {
+function factorRuling(
+  { policy, places }: Pick<LoginJudge, 'policy' | 'places'>,
+  { ip, listener }: Visit,
+  { factor, at }: Try,
+): RuleAt | null {
   const { methods, not_required_from, required_for, until } = policy.second_factor
   if (not_required_from(ip)) return null
   const method = METHODS[factor ?? '']
+  // On other listeners nobody asks for one.
+  if (method === 'client_certificate' && !policy.asking.includes(listener)) return places.methods
   if (method !== undefined) return methods.includes(method) ? null : places.methods
   const rollingOut = required_for === 'enrolled' && policy.users.roster !== null && (until === null || at < until)
   // Who was let in on the password alone may be one whose enrolment is open: the record does not say.

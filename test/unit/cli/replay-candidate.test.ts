@@ -18,7 +18,11 @@ const at = (rule: string) => ({ file: 'login.yaml', line: 1, rule })
 const PLACES = { roster: at('roster'), domains: at('domains'), required: at('required'), methods: at('methods') }
 
 async function parts(login: string, change: Partial<CandidateParts> = {}): Promise<CandidateParts> {
-  const { policies } = await good({ 'login.yaml': login, 'lists/users.txt': 'ann@example.com ann\n' })
+  const { policies } = await good({
+    'login.yaml': login,
+    'lists/users.txt': 'ann@example.com ann\n',
+    'lists/office.txt': '10.0.0.0/8\n',
+  })
   const base = { gate: OPEN, rates: null, zones: [], login: loginPolicyOf(policies), places: PLACES, passes: [] }
   return { ...base, ...change }
 }
@@ -53,6 +57,14 @@ describe('a recorded login under a candidate', () => {
     expect(await ruled(ALL, 'none', 'ann@example.com', '10.1.2.3')).toBe(null)
     expect(await ruled(ALL, 'totp')).toBe(null)
     expect(await ruled(SOME, 'none')).toBe(null)
+  })
+
+  test('is judged under the rule that means its user and listener', async () => {
+    const within = 'rules: [{ users: ["ann@*"], networks: { allow: [lists/office.txt] }, methods: [app_password] }]\n'
+    expect(await ruled(within, 'app-password')).toBe('rules.networks.allow')
+    expect(await ruled(within, 'app-password', 'ann@example.com', '10.1.2.3')).toBe(null)
+    expect(await ruled(within, 'totp', 'ann@example.com', '10.1.2.3')).toBe('rules.methods')
+    expect(await ruled(within, 'totp', 'bob@example.com')).toBe(null)
   })
 
   test('is refused by a method that is not named, and by a roster without the name', async () => {
