@@ -40,12 +40,19 @@ export function rulingOn(judge: LoginJudge, visit: Visit, attempt: Try): RuleAt 
   if (backendFor(name, policy.backends) === null) return attempt.reason === null ? places.domains : null
   const ruled = ruleFor(policy.rules, name, visit.listener)
   const barred = barredBy(judge, visit, name, attempt.at, ruled)
-  if (barred !== null || attempt.reason !== null) return barred
+  if (barred !== null) return barred
   const under = {
     policy: policyUnder(policy, ruled),
     places: { ...places, methods: ruled?.methods?.by ?? places.methods },
   }
-  return factorRuling(under, visit, attempt)
+  return attempt.reason === null ? factorRuling(under, visit, attempt) : methodRuling(under, attempt)
+}
+
+/** The record does not say which method was refused then: it is refused as long as some method is left out. */
+function methodRuling({ policy, places }: Pick<LoginJudge, 'policy' | 'places'>, { by }: Try): RuleAt | null {
+  const wasMethod = by?.rule === 'rules.methods' || by?.rule === 'second_factor.methods'
+  const all = new Set(Object.values(METHODS)).size
+  return wasMethod && policy.second_factor.methods.length < all ? places.methods : null
 }
 
 /** What shuts a user out from there. What is built into the keeper for this belongs here too, in its order. */

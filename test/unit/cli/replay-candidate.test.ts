@@ -67,6 +67,17 @@ describe('a recorded login under a candidate', () => {
     expect(await ruled(within, 'totp', 'bob@example.com')).toBe(null)
   })
 
+  test('that a rule on methods refused is no news where one stands still', async () => {
+    const tries = [{ at: NOW, user: 'ann@example.com', reason: 'rule', factor: undefined, by: at('rules.methods') }]
+    const news = async (login: string) => {
+      const replay = createReplay(createCandidate(await parts(login)))
+      replay.take(visit({ tries }))
+      return replay.result().logins.newly_judged.length
+    }
+    expect(await news('rules: [{ users: ["ann@*"], methods: [app_password] }]\n')).toBe(0)
+    expect(await news('{}\n')).toBe(1)
+  })
+
   test('is refused by a method that is not named, and by a roster without the name', async () => {
     expect(await ruled('second_factor: { methods: [totp] }\n', 'app-password')).toBe('methods')
     expect(await ruled('second_factor: { methods: [totp] }\n', 'trusted-device')).toBe(null)
