@@ -91,20 +91,20 @@ function proceed(desk: Desk, login: Login, asked: Asked, password: Buffer): Auth
 
 async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling> {
   const name = canonicalName(attempt.user, login.policy.users)
-  const ruled = ruleFor(login.policy.rules, name ?? '', login.connection.listener)
+  // Also of a name that the roster does not hold: it is refused as slowly as its neighbours, and hears of our trouble as they do.
+  const plain = name ?? canonicalName(attempt.user, { ...login.policy.users, roster: null })
+  const ruled = ruleFor(login.policy.rules, plain ?? '', login.connection.listener)
   login.policy = policyUnder(login.policy, ruled)
   const { policy } = login
   login.user = name ?? login.user
-  // Also of a name that the roster does not hold: it is refused as slowly as its neighbours.
-  const plain = name ?? canonicalName(attempt.user, { ...policy.users, roster: null })
   login.backend = plain === null ? null : backendFor(plain, policy.backends)
   const typed: Typed = { ...attempt, user: name ?? '', ip: login.connection.ip, certified: isCertified(login, name) }
   const marks = desk.secondFactor.mark(typed, policy)
   const dossier = await desk.store.dossier(typed.user)
   const judged = desk.secondFactor.judge(typed, marks, dossier, policy, desk.clock.now())
   if (!isSayable(attempt.secret)) return refuse('malformed')
-  const barred = name === null ? null : barredBy(desk, login, name, ruled)
-  if (barred !== null) return { ...refuse('rule'), by: barred }
+  const barred = plain === null ? null : barredBy(desk, login, plain, ruled)
+  if (barred !== null && name !== null) return { ...refuse('rule'), by: barred }
   const { backend } = login
   const finding: Finding = name === null || backend === null ? { say: 'refuse', reason: 'unknown-user' } : judged
   const entered = await enter(desk, login, { name: login.user, typed, marks, dossier, finding, policy })

@@ -2,7 +2,9 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { CertificateFacts } from '../../../src/audit/events.ts'
 import { addAppPassword, revokeAppPassword } from '../../../src/keeper/app-passwords.ts'
+import type { JudgeContext } from '../../../src/keeper/desk.ts'
 import { AWAY, createWorld, HOME, policyOf, type Place, type World } from '../../support/login-world.ts'
+import { rule } from '../../support/rule.ts'
 
 const ANN = 'ann@example.com'
 const certificate: CertificateFacts = { verdict: 'good', users: [ANN], fingerprint: 'f'.repeat(64), serial: '0A' }
@@ -78,4 +80,19 @@ describe('an app password', () => {
     expect(await world.settle(underWay, 'proven')).toEqual({ say: 'trouble' })
     expect(world.opened).toHaveLength(3)
   })
+})
+
+test('while no database can tell a country, a rule on countries tells nobody which names the roster holds', async () => {
+  const rules = [rule({ countries: ['DE'] })]
+  const withoutDatabase = (context: JudgeContext) => ({
+    ...context,
+    country: () => {
+      throw new Error('no database of countries')
+    },
+  })
+  world = createWorld(policyOf({ users: { roster: new Map([[ANN, ANN]]) }, rules: rules as never }), withoutDatabase)
+  await world.enroll(ANN)
+  expect(await world.login(ANN, 'secret', HOME)).toBe('trouble')
+  expect(await world.login('bob@example.com', 'secret', HOME)).toBe('trouble')
+  expect(world.broken.splice(0)).toHaveLength(2)
 })
