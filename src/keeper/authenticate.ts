@@ -109,14 +109,7 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   const finding: Finding = name === null || backend === null ? { say: 'refuse', reason: 'unknown-user' } : judged
   const entered = await enter(desk, login, { name: login.user, typed, marks, dossier, finding, policy })
   if (entered !== null) return entered
-  if (finding.say === 'refuse') {
-    const { reason, skewSeconds } = finding
-    return {
-      ...refuse(reason),
-      ...(reason === 'rule' && named(policy)),
-      ...(skewSeconds !== undefined && { skewSeconds }),
-    }
-  }
+  if (finding.say === 'refuse') return refusalOf(finding, policy)
   if (name === null || backend === null) return refuse('unknown-user')
   const enrolment = dossier.user?.enrolment ?? null
   // Before the claim: a code is not spent on a password that is known to be wrong.
@@ -170,8 +163,14 @@ function barredBy(desk: Desk, { connection, policy }: Login, name: string, ruled
   return barredByRule(ruled, { address, country: () => desk.country(connection.ip), isTraveller }, now)
 }
 
-function named({ second_factor: { by } }: LoginPolicy): { by?: RuleAt } {
-  return by === undefined ? {} : { by }
+/** With what the audit is to say of it: a method that is left out stands somewhere. */
+function refusalOf({ reason, skewSeconds }: Extract<Finding, { say: 'refuse' }>, policy: LoginPolicy): Refusal {
+  const { by } = policy.second_factor
+  return {
+    ...refuse(reason),
+    ...(reason === 'rule' && by !== undefined && { by }),
+    ...(skewSeconds !== undefined && { skewSeconds }),
+  }
 }
 
 /** One of the names that a good certificate vouches for is this user's, in whatever spelling; on a listener that asks for it, as policies have it now. */
