@@ -9,14 +9,13 @@
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
+import { judge } from './attempt.ts'
 import { arrive, LAST_WORDS, sayDenied, withinHandshake, type Arrival, type Peer } from './arrival.ts'
 import type { Ending, SessionCounts } from './audit/events.ts'
 import type { Clock } from './base/clock.ts'
 import { parseAddress, type Address } from './base/ip.ts'
 import type { Level } from './base/log.ts'
 import { part } from './base/parting.ts'
-import { reveal } from './base/secret.ts'
 import type { Budget, Handle } from './front/budget.ts'
 import type { DenialReport } from './front/denial-report.ts'
 import type { Held } from './front/held.ts'
@@ -24,20 +23,10 @@ import { mailReport, type MailReport } from './front/mail-report.ts'
 import type { Ask, Terminator } from './front/tls.ts'
 import type { ToKeeper } from './front/to-keeper.ts'
 import { earlyVerdict } from './gate/gate.ts'
-import type {
-  AdmitAnswer,
-  AuthenticateAnswer,
-  BackendPlan,
-  ListenerPlan,
-  SettleAnswer,
-  Snapshot,
-} from './keeper/messages.ts'
-import type { LoginVerdict } from './login/machine.ts'
-import { runLogin, type Attempt } from './login/run.ts'
+import type { AdmitAnswer, BackendPlan, ListenerPlan, Snapshot } from './keeper/messages.ts'
+import { runLogin } from './login/run.ts'
 import { inCommon } from './pop3/capabilities.ts'
-import { TROUBLE } from './pop3/reply.ts'
-import { loginBackend, type BackendLogin, type LoginRequest, type Proven } from './relay/backend.ts'
-import { outcomeOf } from './relay/failure.ts'
+import type { LoginRequest, Proven } from './relay/backend.ts'
 import type { Client } from './relay/introduction.ts'
 import { relay, type Progress } from './relay/pump.ts'
 
@@ -230,87 +219,4 @@ function carry(
     },
     mail: mail ?? undefined,
   })
-}
-
-type Judged = { verdict: LoginVerdict; server: Proven | null; backend: BackendPlan | null }
-
-const turnedDown = (verdict: LoginVerdict): Judged => ({ verdict, server: null, backend: null })
-const TROUBLED = turnedDown({ say: 'trouble', line: TROUBLE })
-
-/**
- * One login: the keeper checks the second factor, the old server the password, and the keeper's word after that decides.
- * Whatever fails on the way is `trouble`, never a welcome.
- */
-async function judge(attempt: Attempt, client: Client, house: House, gone: AbortSignal): Promise<Judged> {
-  const id = client.session
-  try {
-    const user = attempt.user
-    const answer = await house.keeper.authenticate({ session: id, user, secret: reveal(attempt.password) })
-    if (answer.say === 'refuse') return await refuseAfter(answer.holdMs, gone)
-    if (answer.say === 'trouble') return await troubleAfter(answer.holdMs ?? 0, gone)
-    if (answer.say === 'deny') return turnedDown({ say: 'deny' })
-    return await prove(answer, client, house, gone)
-  } catch (error) {
-    house.log('warn', `session ${id}: login not judged: ${error instanceof Error ? error.message : String(error)}`)
-    return TROUBLED
-  }
-}
-
-/** The old server proves the password; then the keeper settles the attempt. */
-async function prove(
-  answer: Extract<AuthenticateAnswer, { say: 'proceed' }>,
-  client: Client,
-  house: House,
-  gone: AbortSignal,
-): Promise<Judged> {
-  const { session } = client
-  const { token } = answer
-  const plan = house.backend(answer.backend)
-  if (plan === null) {
-    const outcome = { at: 'unavailable', detail: 'this front does not know the backend' } as const
-    await house.keeper.settle({ session, token, outcome })
-    return TROUBLED
-  }
-  const [username, password] = [Buffer.from(answer.username), Buffer.from(answer.password)]
-  const login = await loginBackend({ plan, username, password, client, signal: gone, noisy: house.noisy })
-  // Nobody was refused and nobody is there to be let in: the end of the connection gives back what it held.
-  const isMoot = gone.aborted && (login.at === 'proven' || login.at === 'unavailable')
-  const settled = isMoot ? GONE : await settleOrLetGo({ session, token, outcome: outcomeOf(login) }, login, house)
-  if (login.at === 'proven') {
-    if (settled.say === 'welcome' && !gone.aborted) {
-      return { verdict: { say: 'welcome', words: login.words }, server: login, backend: plan }
-    }
-    login.socket.destroy()
-    return TROUBLED
-  }
-  if (settled.say === 'refuse') return await refuseAfter(settled.holdMs, gone)
-  if (settled.say === 'trouble' && settled.holdMs !== undefined) return await troubleAfter(settled.holdMs, gone)
-  return login.at === 'refuted' ? TROUBLED : turnedDown({ say: 'trouble', line: login.words })
-}
-
-const GONE: SettleAnswer = { say: 'trouble' }
-
-/** A keeper that cannot settle must not leave a mailbox open behind it. */
-async function settleOrLetGo(
-  question: Parameters<ToKeeper['settle']>[0],
-  login: BackendLogin,
-  house: House,
-): Promise<SettleAnswer> {
-  try {
-    return await house.keeper.settle(question)
-  } catch (error) {
-    if (login.at === 'proven') login.socket.destroy()
-    throw error
-  }
-}
-
-/** Every refusal takes the same time, whatever its cause. */
-async function refuseAfter(holdMs: number, gone: AbortSignal): Promise<Judged> {
-  await delay(holdMs, undefined, { signal: gone }).catch(() => undefined)
-  return turnedDown({ say: 'refuse' })
-}
-
-async function troubleAfter(holdMs: number, gone: AbortSignal): Promise<Judged> {
-  if (holdMs > 0) await delay(holdMs, undefined, { signal: gone }).catch(() => undefined)
-  return TROUBLED
 }

@@ -125,7 +125,7 @@ export type AccessEvent =
   | ({ action: 'protocol-violation'; connection: ConnectionFacts; reason: string } & Summed)
 
 /** What was tried with the right password. */
-export type Exposing = Extract<LoginFailure, 'code-missing' | 'code-wrong'>
+export type Exposing = Extract<LoginFailure, 'code-missing' | 'code-wrong' | 'code-clock-skew' | 'code-expired'>
 
 export type AuthEvent =
   | {

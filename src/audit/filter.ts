@@ -12,7 +12,7 @@ export type Wanted = {
   since?: number | null
   until?: number | null
   /** Leaves the signatures over the stream out: nothing for people is in them. */
-  unsealed?: boolean
+  withoutSeals?: boolean
 }
 
 /** A quote inside a value is escaped, so no value can pose as this. */
@@ -25,7 +25,7 @@ export function createFilter({
   ja4,
   since = null,
   until = null,
-  unsealed = false,
+  withoutSeals = false,
 }: Wanted): (line: Buffer) => boolean {
   const from = since === null ? '' : new Date(since).toISOString()
   const to = until === null ? '~' : new Date(until).toISOString()
@@ -41,7 +41,7 @@ export function createFilter({
       if (time === null) return anybody
       if (time < from || time >= to) return false
     }
-    if (unsealed && line.includes(SEAL)) return false
+    if (withoutSeals && line.includes(SEAL)) return false
     if (hints.length > 0 && !hints.some((hint) => line.includes(hint))) return false
     if (print !== null && !line.includes(print)) return false
     if (anybody) return true

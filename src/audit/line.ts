@@ -1,11 +1,10 @@
 /** The shape of an audit line: one JSON text of the Elastic Common Schema. `chain.ts` says what binds it to the line before. */
 import { clean } from '../base/clean.ts'
-import { AUDIT_LIST_MAX } from '../base/audit-limits.ts'
+import { MESSAGES_NUMBERS_MAX } from '../base/forward-limits.ts'
 import { CLEAN_USER_MAX } from '../base/limits.ts'
 import { never } from '../base/never.ts'
-import { appPasswordDetail, type AppPasswordEvent } from './app-password-detail.ts'
-import { numbered, trailOf, type Trail } from './detail.ts'
-import { guessingOf, type GuessingEvent } from './guessing.ts'
+import { adminDetailOf } from './admin-detail.ts'
+import { authDetailOf } from './auth-detail.ts'
 import { type Fields, tlsOf } from './tls-fields.ts'
 import type { AuditEvent, ConnectionFacts, RuleAt, SealedEvent, SessionCounts } from './events.ts'
 
@@ -131,45 +130,26 @@ function placeOf(by: RuleAt): Fields {
 
 /** What ECS has no name for. Every event has its row, so that a new one cannot go to disk without its facts. */
 function detailOf(event: AuditEvent | SealedEvent): Fields {
-  switch (event.action) {
-    case 'connection-denied':
-    case 'connection-would-deny':
-    case 'connection-closed':
-    case 'tls-failed':
-    case 'protocol-violation':
+  if (event.action === 'audit-sealed') return { seal: event.seal }
+  switch (event.stream) {
+    case 'access':
       return {
         network: event.network === undefined ? undefined : clean(event.network),
         answer: 'answer' in event ? clean(event.answer) : undefined,
       }
-    case 'login-succeeded':
-      return {
-        factor: event.factor,
-        backend: clean(event.backend),
-        device: event.device === undefined ? undefined : clean(event.device),
-        app_password: event.appPassword === undefined ? undefined : { name: clean(event.appPassword) },
-        temporary: event.temporary,
-      }
-    case 'login-failed':
-      return { skew_seconds: event.skewSeconds }
-    case 'device-trusted':
-    case 'device-revoked':
-      return { device: clean(event.device) }
-    case 'app-password-added':
-    case 'app-password-revoked':
-    case 'app-password-stale':
-    case 'password-exposed':
-      return appPasswordDetail(event)
-    case 'user-frozen':
-    case 'user-unfrozen':
-      return {}
-    case 'temp-code-made':
-      return { until: clean(event.until) }
-    case 'user-locked':
-    case 'network-locked':
-    case 'spraying':
-    case 'guessing-spread':
-    case 'lock-cleared':
-      return guessingOf(event)
+    case 'auth':
+      return authDetailOf(event)
+    case 'session':
+      return sessionOf(event)
+    case 'admin':
+      return adminDetailOf(event)
+    default:
+      return never(event)
+  }
+}
+
+function sessionOf(event: Extract<AuditEvent, { stream: 'session' }>): Fields {
+  switch (event.action) {
     case 'session-opened':
     case 'session-killed':
       return { backend: clean(event.backend) }
@@ -178,114 +158,21 @@ function detailOf(event: AuditEvent | SealedEvent): Fields {
       return { backend: clean(event.backend), messages: numbered(event) }
     case 'session-closed':
       return { backend: clean(event.backend), messages: event.counts === null ? undefined : messagesOf(event.counts) }
-    case 'audit-sealed':
-      return { seal: event.seal }
-    case 'audit-tampered':
-    case 'audit-removed':
-    case 'audit-key-made':
-    case 'audit-repaired':
-    case 'audit-dropped':
-    case 'forward-failed':
-    case 'forward-recovered':
-    case 'forward-lost':
-      return trailOf(event)
-    default:
-      return adminDetailOf(event)
-  }
-}
-
-function messagesOf({ retrieved, deleted, marked }: SessionCounts): Fields {
-  return { retrieved: whole(retrieved), deleted: whole(deleted), marked: whole(marked) }
-}
-
-function certificateOf({
-  name,
-  notAfter,
-  fingerprint,
-}: {
-  name: string
-  notAfter: string
-  fingerprint: string
-}): Fields {
-  return { name: clean(name), not_after: clean(notAfter), fingerprint: clean(fingerprint) }
-}
-
-function feedOf(event: Extract<AuditEvent, { action: 'feed-updated' | 'feed-failed' }>): Fields {
-  if (event.action === 'feed-failed') return { name: clean(event.feed) }
-  const { feed, entries, before, unread } = event
-  return { name: clean(feed), entries, before: before ?? undefined, unread }
-}
-
-type Detailed =
-  | Trail
-  | GuessingEvent
-  | AppPasswordEvent
-  | Extract<
-      AuditEvent,
-      {
-        action:
-          | 'login-succeeded'
-          | 'login-failed'
-          | 'device-trusted'
-          | 'device-revoked'
-          | 'user-frozen'
-          | 'user-unfrozen'
-          | 'temp-code-made'
-      }
-    >
-
-function adminDetailOf(event: Exclude<AuditEvent, Detailed | { stream: 'access' | 'session' }>): Fields {
-  switch (event.action) {
-    case 'server-stopped':
-    case 'user-removed':
-      return {}
-    case 'server-started':
-      return { version: clean(event.version), node: clean(event.node) }
-    case 'front-lost':
-      return { front: event.front }
-    case 'policy-loaded':
-      return filesOf(event.files)
-    case 'policy-rejected':
-      return { faults: event.faults.slice(0, AUDIT_LIST_MAX).map((fault) => clean(fault)), ...restOf(event.faults) }
-    case 'user-enrolled':
-      return { replaced: event.replaced }
-    case 'certificate-loaded':
-    case 'certificate-expiring':
-      return { certificate: certificateOf(event) }
-    case 'certificate-rejected':
-      return { certificate: { name: clean(event.name) } }
-    case 'feed-updated':
-    case 'feed-failed':
-      return { feed: feedOf(event) }
-    case 'backend-up':
-    case 'backend-down':
-      return { backend: clean(event.backend), address: clean(event.address) }
-    case 'break-glass':
-    case 'user-travel':
-      return openingOf(event)
     default:
       return never(event)
   }
 }
 
-/** What an operator opened for a while; without an end it was closed again. */
-function openingOf(event: Extract<AuditEvent, { action: 'break-glass' | 'user-travel' }>): Fields {
-  const what =
-    'network' in event ? { network: clean(event.network) } : { countries: event.countries.map((one) => clean(one)) }
-  return { ...what, until: event.until === null ? null : clean(event.until) }
+/** Gives the messages of an event. Ranges of numbers are a word of ours, yet they come from a front. */
+function numbered({ numbers, octets }: { numbers: string; octets?: number }): {
+  numbers: string
+  octets: number | undefined
+} {
+  return { numbers: clean(numbers, MESSAGES_NUMBERS_MAX), octets }
 }
 
-function filesOf(files: Record<string, string>): Fields {
-  return { files: Object.entries(files).slice(0, AUDIT_LIST_MAX).map(hashOf), ...restOf(Object.keys(files)) }
-}
-
-function hashOf([name, hash]: [string, string]): Fields {
-  return { name: clean(name), hash: clean(hash) }
-}
-
-/** How many more there were than a line may hold. */
-function restOf(all: readonly string[]): Fields {
-  return all.length > AUDIT_LIST_MAX ? { more: all.length - AUDIT_LIST_MAX } : {}
+function messagesOf({ retrieved, deleted, marked }: SessionCounts): Fields {
+  return { retrieved: whole(retrieved), deleted: whole(deleted), marked: whole(marked) }
 }
 
 /** Counts as JSON can carry them: whole, and no larger than a double holds exactly. */

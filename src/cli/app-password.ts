@@ -40,8 +40,9 @@ export async function appPasswordList(user: string, { config, json }: Common): P
 
 /** Ends one. */
 export async function appPasswordRevoke(user: string, name: string, { config }: Common): Promise<number> {
-  const { user: whose } = (await request(config, 'app-password.revoke', { user, name })) as { user: string }
-  print(`the app password '${name}' of ${whose} is revoked`)
+  const revoked = (await request(config, 'app-password.revoke', { user, name })) as { user: string; sessions: number }
+  const { user: whose, sessions } = revoked
+  print(`the app password '${name}' of ${whose} is revoked; ${sessions} open session${sessions === 1 ? '' : 's'} ended`)
   return 0
 }
 

@@ -6,12 +6,10 @@ const NARROW = 18
 /** Longer than any line of ours needs; a file may have been altered. */
 const SHOWN_MAX = 1_000
 
-/** Needs the bytes of a line. Gives text without any sign that a terminal would obey; null for a line that says nothing to a reader. */
-export function prettyLine(line: Buffer): string | null {
+/** Needs the bytes of a line. Gives text without any sign that a terminal would obey. */
+export function prettyLine(line: Buffer): string {
   const record = readRecord(line)
   if (record === null) return `? ${printable(line.toString('utf8', 0, 200))}`
-  // Signatures over the lines before: there is one a minute, for `audit verify`.
-  if (record.action === 'audit-sealed') return null
   return printable(wordsOf(record).slice(0, SHOWN_MAX))
 }
 

@@ -31,9 +31,11 @@ export type TailOptions = {
 /** Gives 0. Without a time the last lines come; with `--follow` what is written from now on, or from `--since` on. */
 export async function auditTail(name: string | undefined, options: TailOptions): Promise<number> {
   const streams = streamsOf(name)
-  const wanted = wantedOf(options, Date.now())
+  const json = options.json === true || !process.stdout.isTTY
+  // In words: after a quiet night the last lines are signatures.
+  const wanted = { ...wantedOf(options, Date.now()), withoutSeals: !json }
   const folder = await auditFolder(options.config, options.path)
-  const out = outlet(options.json === true || !process.stdout.isTTY, process.stdout.isTTY)
+  const out = outlet(json, process.stdout.isTTY)
   try {
     if (options.follow === true) {
       for await (const batch of followed(folder, streams, wanted, warnOfTrouble, out.stop)) await out.put(batch)
@@ -43,9 +45,7 @@ export async function auditTail(name: string | undefined, options: TailOptions):
         if (out.stop.aborted) break
       }
     } else {
-      // A screen of words: after a quiet night the last lines are signatures.
-      const shown = { ...wanted, unsealed: !out.json }
-      await out.put(await lastLines(folder, streams, shown, countOf(options.lines)))
+      await out.put(await lastLines(folder, streams, wanted, countOf(options.lines)))
     }
   } catch (error) {
     throw unreadable(error, folder)
@@ -135,5 +135,5 @@ function asTheyAre(batch: Merged[]): Buffer {
 /** For a terminal: nothing in it moves the cursor. */
 function shown(batch: Merged[], json: boolean): string {
   const words = batch.map(({ line }) => (json ? printableJson(line.toString()) : prettyLine(line)))
-  return words.flatMap((word) => (word === null ? [] : [`${word}\n`])).join('')
+  return words.map((word) => `${word}\n`).join('')
 }

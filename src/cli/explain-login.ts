@@ -51,8 +51,9 @@ export function explainLogin(policies: Policies, question: LoginQuestion): Login
   const apps = store?.user?.state === 'frozen' ? [] : appPasswordsAt(question)
   facts.push(`state ${store?.user?.state ?? 'none'}`, ...(trust === null ? [] : [trust]))
   facts.push(...apps.map((app) => `app password '${app.name}': ${APP_WORDS[app.at]}`))
-  const lock = lockOf(question, facts)
-  if (lock !== null) return { user: name, allowed: false, facts, needs: lock }
+  const withApps = rulings.some((ruling) => ruling.bar === null && hasApp(ruling.policy, question))
+  const lock = lockOf(question, facts, withApps)
+  if (lock !== null) return { user: name, allowed: withApps, facts, needs: lock }
   const words = rulings.map((ruling) => ({ ...wordsUnder(ruling, question), where: onListeners(ruling.listeners) }))
   const needs = words.map((one) => `${one.where}${one.needs}`).join('; ')
   return { user: name, facts, allowed: words.some(({ allowed }) => allowed), needs }
@@ -80,8 +81,12 @@ function wordsUnder({ policy, bar }: Ruling, question: LoginQuestion): Needs {
   if (bar !== null) return { allowed: false, needs: 'nothing helps: a rule of login.yaml shuts this address out' }
   const demand = demandOf(policy, question.store?.user ?? null, question.address.text, question.at)
   const { methods } = policy.second_factor
-  const isGood = appPasswordsAt(question).some((app) => app.at === 'good')
-  return withApp(wordsWithout(methods, demand), isGood && demand !== 'frozen' && methods.includes('app_password'))
+  return withApp(wordsWithout(methods, demand), hasApp(policy, question))
+}
+
+function hasApp({ second_factor: { methods } }: LoginPolicy, question: LoginQuestion): boolean {
+  if (question.store?.user?.state === 'frozen' || !methods.includes('app_password')) return false
+  return appPasswordsAt(question).some((app) => app.at === 'good')
 }
 
 /** What an app password aside is asked for. */
@@ -140,7 +145,7 @@ function wordsFor(demand: ReturnType<typeof demandOf>): Needs {
 }
 
 /** Says which locks stand, and gives what holds this login back, or null. */
-function lockOf({ locks: seen }: LoginQuestion, facts: string[]): string | null {
+function lockOf({ locks: seen }: LoginQuestion, facts: string[], withApps: boolean): string | null {
   if (seen === null) return null
   const { locks, known } = seen
   facts.push(known ? 'this user was proven from this network within 30 days' : 'this user is new in this network')
@@ -153,7 +158,7 @@ function lockOf({ locks: seen }: LoginQuestion, facts: string[]): string | null 
   }
   const held = locks.find(({ kind }) => kind === 'user' || !known)
   if (held === undefined) return null
-  return `nothing but a trusted device helps until ${until(held)}, or: postern lock clear ${held.user || held.place}`
+  return `nothing but ${withApps ? 'an app password or ' : ''}a trusted device helps until ${until(held)}, or: postern lock clear ${held.user || held.place}`
 }
 
 function trustWords({ login }: Policies, { address, at, fingerprint, store }: LoginQuestion): string | null {

@@ -3,11 +3,11 @@ import type { RuleAt } from '../audit/events.ts'
 import type { Try, Visit } from '../audit/visits.ts'
 import type { LateGate } from '../keeper/late-gate.ts'
 import { exceptionFor } from '../keeper/exceptions.ts'
+import { parseAddress } from '../base/ip.ts'
 import { backendFor, canonicalName } from '../keeper/identity.ts'
 import type { LoginPolicy } from '../keeper/login-policy.ts'
 import { barredByRule, policyUnder, ruleFor } from '../keeper/rules.ts'
 import type { LoginRule } from '../policy/rules.ts'
-import { parseAddress } from '../base/ip.ts'
 
 /** Where the keys of login.yaml and postern.yaml stand that a ruling names. */
 export type Places = Readonly<Record<'roster' | 'domains' | 'required' | 'methods' | 'asking', RuleAt>>

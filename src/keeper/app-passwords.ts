@@ -14,6 +14,7 @@ import { Refusal } from '../base/refusal.ts'
 import { Secret } from '../base/secret.ts'
 import { groupsOf, makeAppPassword } from '../factors/app-password.ts'
 import { lockersOf, sealFor } from '../factors/kept-app-password.ts'
+import type { LiveSessions } from './end-sessions.ts'
 import { listedName, nameOf, unknownUser, type Naming } from './named-user.ts'
 import type { AuditEvent } from '../audit/events.ts'
 import type { Clock } from '../base/clock.ts'
@@ -92,13 +93,18 @@ export async function listAppPasswords(context: Context, typed: string): Promise
   return appPasswordRows(appPasswords, context.clock.now())
 }
 
-/** Ends an app password; logins under way with it get nobody in. Throws {@link Refusal} when there is none of that name. */
-export async function revokeAppPassword(context: Context, typed: string, name: string): Promise<string> {
+/** Ends an app password, the sessions it opened, and logins under way. Throws {@link Refusal} when there is none of that name. */
+export async function revokeAppPassword(
+  context: Context & { sessions: LiveSessions },
+  typed: string,
+  name: string,
+): Promise<{ user: string; sessions: number }> {
   const user = nameOf(context, typed)
   if (!(await context.store.revokeAppPassword(user, name)))
     throw new Refusal(`${user} has no app password named '${clean(name)}': \`postern app-password list ${user}\` names them`) // prettier-ignore
   context.emit({ stream: 'admin', action: 'app-password-revoked', user, name, reason: 'revoked' })
-  return user
+  const ended = context.sessions.end({ user, appPassword: name }, 'app password revoked')
+  return { user, sessions: ended.length }
 }
 
 /** Gives what may be shown of some rows, at that moment (ms since 1970). */

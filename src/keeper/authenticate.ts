@@ -10,7 +10,7 @@ import { exceptionFor } from './exceptions.ts'
 import { barredByRule, policyUnder, ruleFor } from './rules.ts'
 import { auditName, backendFor, backendUsername, canonicalName } from './identity.ts'
 import { answerRefusal, answerTrouble } from './roll-out.ts'
-import type { Factor, LoginFailure, RuleAt } from '../audit/events.ts'
+import type { Exposing, Factor, LoginFailure, RuleAt } from '../audit/events.ts'
 import { parseAddress } from '../base/ip.ts'
 import type { LoginRule } from '../policy/rules.ts'
 import type { CodeId, Dossier, Proof } from '../state/store.ts'
@@ -53,7 +53,7 @@ export async function authenticate(desk: Desk, attempt: Attempt): Promise<Authen
     failed(desk, login, ruling.reason, ruling)
     if (ruling.say === 'refuse') await countRefusal(desk, login, ruling.reason)
     await giveBack(desk, login, 'free')
-    if (ruling.reason === 'code-missing' || ruling.reason === 'code-wrong') {
+    if (isExposing(ruling.reason)) {
       // Only handed over here: what is done with it is done after the answer, and never waited for.
       desk.exposure.tried(login, ruling.reason, attempt.secret)
     }
@@ -91,46 +91,39 @@ function proceed(desk: Desk, login: Login, asked: Asked, password: Buffer): Auth
 
 async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling> {
   const name = canonicalName(attempt.user, login.policy.users)
-  const ruled = ruleFor(login.policy.rules, name ?? '', login.connection.listener)
+  // Also of a name that the roster does not hold: it is refused as slowly as its neighbours, and hears of our trouble as they do.
+  const plain = name ?? canonicalName(attempt.user, { ...login.policy.users, roster: null })
+  const ruled = ruleFor(login.policy.rules, plain ?? '', login.connection.listener)
   login.policy = policyUnder(login.policy, ruled)
   const { policy } = login
   login.user = name ?? login.user
-  // Also of a name that the roster does not hold: it is refused as slowly as its neighbours.
-  const plain = name ?? canonicalName(attempt.user, { ...policy.users, roster: null })
   login.backend = plain === null ? null : backendFor(plain, policy.backends)
   const typed: Typed = { ...attempt, user: name ?? '', ip: login.connection.ip, certified: isCertified(login, name) }
   const marks = desk.secondFactor.mark(typed, policy)
   const dossier = await desk.store.dossier(typed.user)
   const judged = desk.secondFactor.judge(typed, marks, dossier, policy, desk.clock.now())
   if (!isSayable(attempt.secret)) return refuse('malformed')
-  const barred = name === null ? null : barredBy(desk, login, name, ruled)
-  if (barred !== null) return { ...refuse('rule'), by: barred }
+  const barred = plain === null ? null : barredBy(desk, login, plain, ruled)
+  if (barred !== null && name !== null) return { ...refuse('rule'), by: barred }
   const { backend } = login
   const finding: Finding = name === null || backend === null ? { say: 'refuse', reason: 'unknown-user' } : judged
   const entered = await enter(desk, login, { name: login.user, typed, marks, dossier, finding, policy })
   if (entered !== null) return entered
-  if (finding.say === 'refuse') {
-    const { reason, skewSeconds } = finding
-    return {
-      ...refuse(reason),
-      ...(reason === 'rule' && named(policy)),
-      ...(skewSeconds !== undefined && { skewSeconds }),
-    }
-  }
+  if (finding.say === 'refuse') return refusalOf(finding, policy)
   if (name === null || backend === null) return refuse('unknown-user')
   const enrolment = dossier.user?.enrolment ?? null
   // Before the claim: a code is not spent on a password that is known to be wrong.
-  if (
-    desk.refused.holds(
-      refusedKey(desk, name, backend, finding.password),
-      backend.remember_refused,
-      desk.clock.monotonic(),
-    )
-  ) {
+  const key = refusedKey(desk, name, backend, finding.password)
+  if (desk.refused.holds(key, backend.remember_refused, desk.clock.monotonic())) {
     return refuse(finding.say === 'app-password' ? 'app-password-stale' : 'stale-repeat')
   }
   const good = await byFactor(desk, login, { typed, marks, backend, enrolment, password: finding.password }, finding)
   return 'say' in good ? good : await ask(desk, login, good)
+}
+
+/** Who has the password, and no code that is good now: also one that was overheard and came too late. */
+function isExposing(reason: LoginFailure): reason is Exposing {
+  return ['code-missing', 'code-wrong', 'code-clock-skew', 'code-expired'].includes(reason)
 }
 
 /** What failed before stands against it, or its stake is taken: then it is judged. */
@@ -165,8 +158,14 @@ function barredBy(desk: Desk, { connection, policy }: Login, name: string, ruled
   return barredByRule(ruled, { address, country: () => desk.country(connection.ip), isTraveller }, now)
 }
 
-function named({ second_factor: { by } }: LoginPolicy): { by?: RuleAt } {
-  return by === undefined ? {} : { by }
+/** With what the audit is to say of it: a method that is left out stands somewhere. */
+function refusalOf({ reason, skewSeconds }: Extract<Finding, { say: 'refuse' }>, policy: LoginPolicy): Refusal {
+  const { by } = policy.second_factor
+  return {
+    ...refuse(reason),
+    ...(reason === 'rule' && by !== undefined && { by }),
+    ...(skewSeconds !== undefined && { skewSeconds }),
+  }
 }
 
 /** One of the names that a good certificate vouches for is this user's, in whatever spelling; on a listener that asks for it, as policies have it now. */

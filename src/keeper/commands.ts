@@ -75,7 +75,7 @@ export async function perform(context: UsersContext, command: string, args: Reco
       return listAppPasswords(context, read(user, args).user)
     case 'app-password.revoke': {
       const { user: whose, name } = read(named, args)
-      return { user: await revokeAppPassword(context, whose, name) }
+      return revokeAppPassword(context, whose, name)
     }
     case 'user.travel': {
       const { user: name, ...wanted } = read(journey, args)

@@ -17,7 +17,12 @@ export type DovecotFacts = {
   isPerson(user: string): boolean
 }
 
-const GUESSES: ReadonlySet<LoginFailure> = new Set<LoginFailure>(['password-wrong', 'code-wrong', 'unknown-user'])
+const GUESSES: ReadonlySet<LoginFailure> = new Set<LoginFailure>([
+  'password-wrong',
+  'code-wrong',
+  'app-password-wrong',
+  'unknown-user',
+])
 
 /** Gives the line with its LF, or null when there is nothing to say. Never throws. */
 export function dovecotLine(event: AuditEvent, facts: DovecotFacts): string | null {

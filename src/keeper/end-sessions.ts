@@ -1,6 +1,6 @@
 /**
  * Sessions that are open now, and their end from outside. Whatever takes somebody's way in away comes through here after the store
- * has it: a freeze, a new enrolment, a removal, a revoked device, `session kill`.
+ * has it: a freeze, a new enrolment, a removal, a revoked device or app password, `session kill`.
  */
 import type { AuditEvent, Factor } from '../audit/events.ts'
 import { clean } from '../base/clean.ts'
@@ -23,11 +23,11 @@ export type LiveSession = {
 export type LiveSessions = {
   /** The oldest first. */
   list(): LiveSession[]
-  /** Ends one session, all of a user, or those that a device of a user opened. Gives those that were not ending already. */
+  /** Ends one session, all of a user, or those that a device or an app password of a user opened. Gives those that were not ending already. */
   end(which: Which, reason: string): LiveSession[]
 }
 
-export type Which = { id: string } | { user: string; device?: string }
+export type Which = { id: string } | { user: string; device?: string; appPassword?: string }
 
 /** For a command that runs without a server. */
 export const NO_SESSIONS: LiveSessions = { list: () => [], end: () => [] }
@@ -75,7 +75,9 @@ export function liveSessions({ sessions, emit, void: voidLogins, kill, countryOf
 
 function isMeant(session: Session, login: NonNullable<Session['login']>, which: Which): boolean {
   if ('id' in which) return session.id === which.id
-  return login.user === which.user && (which.device === undefined || login.device === which.device)
+  const { device, appPassword } = which
+  if (login.user !== which.user || (device !== undefined && login.device !== device)) return false
+  return appPassword === undefined || login.appPassword === appPassword
 }
 
 /** `session kill`: one by its id, or all of a user, whose name is canonical. Throws {@link Refusal} where there is none. */

@@ -206,10 +206,11 @@ export function allowancesOf({ failures }: Pick<LoginPolicy, 'failures'>, user: 
 function stakeOf({ keys, clock, exact }: Parts, { name, typed, marks, dossier, finding, policy }: Entering): Stake {
   const isNobody = finding.say === 'refuse' && finding.reason === 'unknown-user' && dossier.user === null
   const user = isNobody ? '' : typed.user
-  // The way in is part of it: what was refused where a code is asked for may be right where none is, or after a new enrolment.
+  // The way in is part of it: what was refused where a code is asked for may be right where none is, with a certificate, or after a new enrolment.
   const demand = demandOf(policy, dossier.user, typed.ip, clock.now())
   const { totp, second_factor } = policy
-  const way = [demand, dossier.user?.enrolment ?? '', totp.separator, second_factor.methods.join()].join(' ')
+  const asked = [demand, dossier.user?.enrolment ?? '', totp.separator, second_factor.methods.join()]
+  const way = [...asked, ...(typed.certified ? ['certified'] : [])].join(' ')
   return {
     held: { release: () => undefined },
     counts: allowancesOf(policy, user, typed.ip),

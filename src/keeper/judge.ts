@@ -41,7 +41,10 @@ function release(desk: Desk, session: string): void {
   login.gone.abort()
   // The old server has the password, and nobody waits for its answer any more.
   const { stake } = login
-  if (login.asked?.by.is === 'password' && login.asked.token !== null && stake !== null) {
+  const by = login.asked?.by.is
+  // ATTACK: a code read over somebody's shoulder, and a password guessed with each connection until it runs out.
+  const couldBeGuess = by === 'password' || by === 'code'
+  if (couldBeGuess && login.asked?.token !== null && stake !== null) {
     login.stake = null
     desk.failures.left(stake).catch(desk.broken)
   }

@@ -2,7 +2,7 @@
  * The keeper: owns the policies in force, the store, the audit and the fronts. It starts in an order in which nothing listens before
  * all is known to be good, and stops in one in which no session is cut that could have ended by itself.
  */
-import { availableParallelism, hostname } from 'node:os'
+import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startAdmin, type Admin } from '../admin/admin.ts'
 import { clockWarning } from '../base/clock-kept.ts'
@@ -10,7 +10,6 @@ import { systemClock } from '../base/clock.ts'
 import { within } from '../base/deadline.ts'
 import {
   FIRST_PROBE_MS,
-  FRONTS_MAX,
   FRONT_START_DEADLINE_MS,
   QUIT_DEADLINE_MS,
   TICKET_KEYS_MS,
@@ -19,16 +18,16 @@ import {
 import { ENDINGS_LOOK_MS } from '../base/login-limits.ts'
 import { Refusal } from '../base/refusal.ts'
 import { version } from '../base/version.ts'
-import { isReading, perform } from './commands.ts'
 import { openControl } from './control.ts'
 import { createEndings } from './endings.ts'
-import { commanded, takeUpCommand } from './gate-data.ts'
+import { commanded } from './gate-data.ts'
 import { hear, type LineContext } from './line-to-fronts.ts'
 import type { FromFront } from './messages.ts'
 import { refuseInspector } from './no-inspector.ts'
-import { broadcast, buildRig, renewTicketKeys, type Rig } from './rig.ts'
-import type { UserDetail } from './users.ts'
-import { readinessOf, statusOf, type Vitals } from './status.ts'
+import { buildRig } from './build-rig.ts'
+import { frontCount, runCommand, vitalsOf } from './running-server.ts'
+import { broadcast, renewTicketKeys, type Rig } from './rig.ts'
+import { readinessOf } from './status.ts'
 import { frontIdentity, supervise, type Front, type Supervisor } from './supervise.ts'
 
 export type KeeperOptions = {
@@ -54,7 +53,7 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
       rig.log.warn('SIGUSR1 came and was ignored: it would open the inspector in the process that holds the secrets')
     })
     opened.push(await openAdmin(rig))
-    opened.push(await openControl(stateOf(rig), (command, args) => run(rig, command, args), noted(rig)))
+    opened.push(await openControl(stateOf(rig), (command, args) => runCommand(rig, command, args), noted(rig)))
     void lookAtClock(rig)
     const bound = await startFronts(rig)
     rig.emit({ stream: 'admin', action: 'server-started', version: version(), node: hostname() })
@@ -63,7 +62,7 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
     rig.force.watch()
     let stopping: Promise<void> | null = null
     return {
-      perform: (command, args) => run(rig, command, args),
+      perform: (command, args) => runCommand(rig, command, args),
       reload: () => rig.force.reload(),
       stop: (reason) => (stopping ??= stop(rig, opened, timers, reason)),
     }
@@ -97,75 +96,6 @@ async function openAdmin(rig: Rig): Promise<Pick<Admin, 'close'>> {
     scrape: () => rig.metrics.scrape(),
     readiness: () => readinessOf(vitalsOf(rig)),
   })
-}
-
-/** Commands that only a running server knows; the rest works on the state alone. */
-async function run(rig: Rig, command: string, args: Record<string, unknown>): Promise<unknown> {
-  if (command === 'status') {
-    rig.locks = await rig.resources.store.countLocks(systemClock.now()).catch(() => rig.locks)
-    return statusOf(vitalsOf(rig))
-  }
-  if (command === 'reload') {
-    await rig.force.reload()
-    return { generation: rig.force.current().snapshot.generation }
-  }
-  const { store, keys } = rig.resources
-  const rules = () => rig.force.current().login.users
-  const trust = () => rig.force.current().login.trusted_device
-  const context = { store, keys, clock: systemClock, rules, trust, sessions: rig.live, emit: rig.emit }
-  const result = await perform(context, command, args)
-  if (command === 'user.show') return withClock(rig, result as UserDetail)
-  if (isReading(command)) return result
-  await takeUpCommand(rig, command, (data) => {
-    broadcast(rig, { kind: 'gate-data', data })
-  })
-  // What changed somebody's way in is on record before the operator hears that it is done.
-  await rig.resources.journal.durable().catch((error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new Refusal(`${why}: what you asked for is not on record; mend that, then look with \`postern user show\``)
-  })
-  return result
-}
-
-/** What only a running server remembers of a user. */
-function withClock({ skew }: Rig, detail: UserDetail): UserDetail {
-  const found = skew.of(detail.user)
-  return { ...detail, code_of_another_time: found && { at: found.at, seconds: found.seconds } }
-}
-
-function vitalsOf(rig: Rig): Vitals {
-  const { journal } = rig.resources
-  return {
-    version: version(),
-    fronts: { running: rig.supervisor?.fronts().length ?? 0, wanted: frontCount(rig) },
-    sessions: rig.sessions.active().length,
-    connections: rig.sessions.size(),
-    backends: rig.backends.states(),
-    set: rig.force.current(),
-    faults: rig.force.faults(),
-    journal: { state: journal.state(), lag: journal.lagSeconds(), findings: journal.findings() },
-    draining: rig.draining,
-    feeds: rig.feeds.states(),
-    store: rig.storeFault,
-    warnings: warningsOf(rig),
-    databases: rig.databases.states(),
-    zones: rig.force.current().policies.dnsbl.map((zone) => ({ zone: zone.zone, fault: rig.dnsbl.fault(zone) })),
-    passes: rig.passes,
-    locks: rig.locks,
-    forwards: rig.outlets.forwards(),
-  }
-}
-
-/** What somebody ought to know, and what stops nobody from logging in. */
-function warningsOf(rig: Rig): string[] {
-  const lost = rig.concentration.warning(systemClock.monotonic())
-  const clock = [rig.skew.warning(), rig.clockWarning]
-  return [lost, ...clock].filter((one) => one !== null).concat(rig.backends.remarks())
-}
-
-function frontCount(rig: Rig): number {
-  const { fronts } = rig.force.current().policies.postern.processes
-  return fronts === 'auto' ? Math.min(availableParallelism(), FRONTS_MAX) : fronts
 }
 
 type Bound = Extract<FromFront, { kind: 'listening' }>['bound']

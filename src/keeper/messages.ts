@@ -49,7 +49,8 @@ const tls = z.strictObject({
     .strictObject({
       verdict: z.string().max(64),
       fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
-      serial: z.string().regex(/^[0-9A-F]{0,64}$/),
+      // ATTACK: a certificate that a stranger made, with a number below zero, must not have its honest front killed.
+      serial: z.string().regex(/^-?[0-9A-F]{0,64}$/),
       users: z.array(z.string().max(254)).max(CERTIFICATE_USERS_MAX),
     })
     .exactOptional(),

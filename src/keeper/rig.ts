@@ -1,46 +1,28 @@
-/** The keeper's parts, wired to each other. Nothing listens yet when it is built. */
+/** The keeper's parts, as its other files see them, and what is sent to the fronts. */
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import type { AuditEvent } from '../audit/events.ts'
-import { createTails } from '../audit/follow.ts'
-import { systemClock } from '../base/clock.ts'
-import { KNOWN_FOR_MS } from '../base/gate-limits.ts'
-import { PER_ADDRESS_SHARE } from '../base/limits.ts'
-import { createLog, type Log } from '../base/log.ts'
+import type { Log } from '../base/log.ts'
 import type { CompiledGate } from '../gate/verdict.ts'
-import { argon2id } from '../factors/password-hash.ts'
-import { createMetrics, type Metrics } from '../metrics/metrics.ts'
-import { createAdmission, type Admission } from './admission.ts'
-import { watchBackends, type Backends } from './backends.ts'
-import { livePasses } from './break-glass.ts'
-import { createConcentration, type Concentration } from './concentration.ts'
-import { databaseCompiler } from './database-compiler.ts'
-import { createDatabases, DATABASES_FOLDER, type Databases } from './databases.ts'
-import { createDelivery, type Delivery } from './delivery.ts'
-import { askResolver } from './dns-client.ts'
-import { createDnsbl, type Dnsbl } from './dnsbl.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import type { Admission } from './admission.ts'
+import type { Backends } from './backends.ts'
+import type { Concentration } from './concentration.ts'
+import type { Databases } from './databases.ts'
+import type { Delivery } from './delivery.ts'
+import type { Dnsbl } from './dnsbl.ts'
 import type { LiveSessions } from './end-sessions.ts'
-import { takeEnvironment } from './environment.ts'
 import type { Feeds } from './feeds.ts'
-import { gatewaysOf } from './gateways.ts'
-import { createFeedsApart, compileApartAs, helperIdentity } from './helpers.ts'
-import { putInForce, readPolicies, type InForce, type PolicySet } from './in-force.ts'
-import { createJudge, type Judge } from './judge.ts'
-import { gateData, type Known as GateKnown } from './gate-data.ts'
-import { createKnown, type Known } from './known.ts'
-import { createLateGate, type LateGate } from './late-gate.ts'
-import { liveSessionsOf, tellToEnd } from './live.ts'
+import type { InForce, PolicySet } from './in-force.ts'
+import type { Judge } from './judge.ts'
+import type { Known as GateKnown } from './gate-data.ts'
+import type { Known } from './known.ts'
+import type { LateGate } from './late-gate.ts'
 import type { FromKeeper, Snapshot } from './messages.ts'
-import { openOutlets, type Outlets } from './outlets.ts'
-import type { Policies } from '../policy/load.ts'
-import { createReachable } from './reachable.ts'
-import { limitsOf, openResources, type Resources } from './resources.ts'
-import { renamedUsers, sharedMailboxes } from './roster-sense.ts'
-import { sessionTable, type Ceilings, type SessionTable } from './sessions.ts'
-import { StateFault } from '../state/fault.ts'
-import { createSkewWatch, type SkewWatch } from './skew.ts'
+import type { Outlets } from './outlets.ts'
+import { limitsOf, type Resources } from './resources.ts'
+import type { SessionTable } from './sessions.ts'
+import type { SkewWatch } from './skew.ts'
 import type { Supervisor } from './supervise.ts'
-import { withTravels } from './travel.ts'
 
 export type Rig = GateKnown & {
   log: Log
@@ -79,220 +61,11 @@ export type Rig = GateKnown & {
   locks: number
 }
 
-/** 16 octets of name, 16 of HMAC key, 16 of AES key, as OpenSSL wants them for RFC 5077 tickets. */
-const TICKET_KEYS_LENGTH = 48
-
-/** Reads the policies, takes lock, key, store and journal, and wires the rest. Throws one line; holds nothing then. */
-export async function buildRig(file: string): Promise<Rig> {
-  const environment = takeEnvironment()
-  const compileAs = compileApartAs()
-  const first = await readPolicies(file, environment, compileAs)
-  const { log: wanted } = first.policies.postern
-  const log = createLog(wanted.level, wanted.format)
-  const tails = createTails(first.policies.postern.audit.path)
-  const resources = await openResources(first.policies, systemClock, log, tails.written)
-  try {
-    const rig = wire(log, resources, first.policies, await gatewaysOf())
-    rig.outlets = await openOutlets({ state: first.policies.postern.state.path, tails, log, emit: rig.emit })
-    const since = systemClock.now() - KNOWN_FOR_MS
-    for (const { ip, at } of await resources.store.provenSince(since)) rig.known.proven(ip, at)
-    rig.passes = await livePasses(resources.store, systemClock.now())
-    rig.travels = await resources.store.travels()
-    rig.force = await putInForce(first, {
-      file,
-      environment,
-      log,
-      emit: rig.emit,
-      compileAs,
-      prepare: rig.feeds.prepare,
-      databases: rig.databases,
-      faultsOf: async (policies) => [
-        ...sharedMailboxes(policies),
-        ...renamedUsers(policies, await resources.store.users()),
-      ],
-      changed: (set) => {
-        takeUp(rig, set)
-      },
-    })
-    rig.feeds.use(first.policies)
-    rig.outlets.use(first.policies)
-    rig.backends.use(rig.force.current().snapshot.backends)
-    return rig
-  } catch (error) {
-    await resources.close()
-    throw error
-  }
-}
-
-/** Everything but the policies, which are put in when they are known to be good. */
-function wire(log: Log, resources: Resources, { postern }: Policies, gateways: ReadonlySet<string>): Rig {
-  const { journal } = resources
-  const metrics: Metrics = createMetrics({
-    fronts: () => rig.supervisor?.fronts().length ?? 0,
-    sessionsActive: () => rig.sessions.active().length,
-    auditLagSeconds: () => journal.lagSeconds(),
-    users: () => rig.users,
-    locksActive: () => rig.locks,
-    feedAges: () => ({
-      ...Object.fromEntries(rig.feeds.states().flatMap(({ name, age }) => (age === null ? [] : [[name, age]]))),
-      ...rig.databases.ages(),
-    }),
-    forwards: () => rig.outlets.forwards(),
-    originConcentration: () => rig.concentration.largest(systemClock.monotonic())?.share ?? 0,
-  })
-  const emit = (said: AuditEvent) => {
-    const event = located(said, rig)
-    metrics.observe(event)
-    if (event.action === 'login-failed' && event.skewSeconds !== undefined) rig.skew.note(event.user, event.skewSeconds)
-    journal.write(event)
-    rig.outlets.tell(event)
-  }
-  const backends = watchBackends(
-    () => rig.supervisor?.fronts().at(-1),
-    () => {
-      broadcast(rig, { kind: 'backends', backends: backends.plans() })
-    },
-    emit,
-    (text) => {
-      log.warn(text)
-    },
-  )
-  const rig: Rig = {
-    log,
-    resources,
-    metrics,
-    ...entrance(log, emit, gateways, () => rig),
-    ...gateParts(log, postern, emit, () => rig),
-    passes: [],
-    travels: [],
-    backends,
-    force: undefined as unknown as InForce,
-    outlets: undefined as unknown as Outlets,
-    feeds: createFeedsApart(log, emit, () => {
-      sendSnapshot(rig)
-    }),
-    delivery: createDelivery(() => snapshotOf(rig)),
-    gate: null,
-    judge: judgeOf(resources, log, emit, () => rig),
-    live: liveSessionsOf(emit, () => rig),
-    ...clockParts(),
-    emit,
-    supervisor: null,
-    ticketKeys: randomBytes(TICKET_KEYS_LENGTH),
-    draining: false,
-    storeFault: null,
-    users: {},
-    locks: 0,
-  }
-  return rig
-}
-
-function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'], rig: () => Rig): Judge {
-  return createJudge({
-    store,
-    keys,
-    clock: systemClock,
-    policy: () => withTravels(rig().force.current().login, rig().travels),
-    emit,
-    durable: () => journal.durable(),
-    hasher: argon2id,
-    skipped: () => {
-      rig().metrics.passwordCheckSkipped()
-    },
-    fenced: (ip) => rig().lateGate.fenced(ip),
-    reachable: createReachable(() => rig().backends, systemClock),
-    country: (ip) => rig().databases.country(ip),
-    opened: (id, login) => {
-      const ip = rig().sessions.loggedIn(id, login)
-      if (ip !== null) rig().known.proven(ip, systemClock.now())
-    },
-    broken: (error) => {
-      const text = error instanceof Error ? error.message : String(error)
-      if (error instanceof StateFault) rig().storeFault = text
-      log.error(`a login could not be judged: ${text}`)
-    },
-    breach: (session, what) => {
-      log.error({ session }, `a front broke the protocol: ${what}`)
-      const { supervisor, sessions } = rig()
-      supervisor
-        ?.fronts()
-        .find(({ id }) => id === sessions.frontOf(session))
-        ?.kill(what)
-    },
-  })
-}
-
-function clockParts(): Pick<Rig, 'skew' | 'clockWarning'> {
-  return { skew: createSkewWatch(systemClock), clockWarning: null }
-}
-
-/** What stands between a connection and its place. */
-function entrance(log: Log, emit: Rig['emit'], gateways: ReadonlySet<string>, rig: () => Rig) {
-  const sessions = sessionTable(emit)
-  const known = createKnown()
-  const concentration = createConcentration(gateways, (warning) => {
-    log.warn(warning)
-  })
-  const admission = createAdmission({
-    clock: systemClock,
-    sessions,
-    known,
-    concentration,
-    rates: () => rig().force.current().policies.rates,
-    ceilings: () => ceilingsOf(rig().force.current()),
-    emit,
-    evicted: (session) => {
-      tellToEnd(rig(), session, 'evicted')
-    },
-  })
-  return { sessions, known, concentration, admission }
-}
-
-/** What the gate knows beyond the policies, and what of it takes its time. */
-function gateParts(
-  log: Log,
-  { state, processes }: Policies['postern'],
-  emit: Rig['emit'],
-  rig: () => Rig,
-): Pick<Rig, 'databases' | 'dnsbl' | 'lateGate'> {
-  const databases = createDatabases({
-    folder: join(state.path, DATABASES_FOLDER),
-    compile: databaseCompiler(helperIdentity(processes.user)),
-    clock: systemClock,
-    log,
-    emit,
-    changed: () => {
-      sendSnapshot(rig())
-    },
-  })
-  const dnsbl = createDnsbl(askResolver, systemClock, (zone, fault) => {
-    if (fault === null) log.info(`dnsbl ${zone}: it answers again`)
-    else log.warn(`dnsbl ${zone}: ${fault}`)
-  })
-  const lateGate = createLateGate({
-    dnsbl,
-    clock: systemClock,
-    gate: () => ({ ...rig().force.current().snapshot.gate, data: gateData(rig()) }),
-    zones: () => rig().force.current().policies.dnsbl,
-  })
-  return { databases, dnsbl, lateGate }
-}
-
-/** Every line about a connection says where it comes from. */
-function located(event: AuditEvent, { databases }: Rig): AuditEvent {
-  if (!('connection' in event)) return event
-  return { ...event, connection: { ...databases.where(event.connection.ip), ...event.connection } }
-}
-
-function ceilingsOf({ snapshot: { limits } }: PolicySet): Ceilings {
-  return {
-    connections: limits.connections,
-    perAddress: Math.max(1, Math.floor(limits.connections * PER_ADDRESS_SHARE)),
-  }
-}
+/** Gives 16 octets of name, 16 of HMAC key, 16 of AES key, as OpenSSL wants them for RFC 5077 tickets. */
+export const makeTicketKeys = (): Buffer => randomBytes(48)
 
 /** New connections see the new policies; sessions go on. */
-function takeUp(rig: Rig, set: PolicySet): void {
+export function takeUp(rig: Rig, set: PolicySet): void {
   rig.resources.journal.use(limitsOf(set.policies.postern))
   rig.backends.use(set.snapshot.backends)
   rig.feeds.use(set.policies)
@@ -302,7 +75,7 @@ function takeUp(rig: Rig, set: PolicySet): void {
 }
 
 /** The snapshot in force, with feeds and databases as they came and what is known of the backends by now. */
-function snapshotOf(rig: Rig): Snapshot {
+export function snapshotOf(rig: Rig): Snapshot {
   const { snapshot } = rig.force.current()
   return { ...snapshot, gate: gateOf(rig, rig.feeds.gate(snapshot.gate)), backends: rig.backends.plans() }
 }
@@ -316,7 +89,8 @@ function gateOf(rig: Rig, gate: CompiledGate): CompiledGate {
   return rig.gate.gate
 }
 
-function sendSnapshot(rig: Rig): void {
+/** Brings the newest snapshot to all fronts. */
+export function sendSnapshot(rig: Rig): void {
   for (const front of rig.supervisor?.fronts() ?? []) rig.delivery.to(front)
 }
 
@@ -327,6 +101,6 @@ export function broadcast(rig: Rig, message: FromKeeper): void {
 
 /** New keys for TLS tickets, the same for all fronts, so that a client may resume at any of them. */
 export function renewTicketKeys(rig: Rig): void {
-  rig.ticketKeys = randomBytes(TICKET_KEYS_LENGTH)
+  rig.ticketKeys = makeTicketKeys()
   broadcast(rig, { kind: 'ticket-keys', keys: rig.ticketKeys })
 }

@@ -6,8 +6,8 @@ import { createWaiting, type Waiting } from './waiting.ts'
 
 type Admit = Extract<FromFront, { kind: 'admit' }>
 
-/** What a proven login says of its session. `device`: the one that trust or a code is bound to; null for the bare password. */
-export type Opened = { user: string; backend: string; factor: Factor; device: string | null }
+/** What a proven login says of its session. `device`: the one that trust or a code is bound to; null for the bare password. `appPassword`: its name. */
+export type Opened = { user: string; backend: string; factor: Factor; device: string | null; appPassword?: string }
 
 export type Session = {
   id: string

@@ -136,7 +136,7 @@ function tell(
   login.told = true
   const named = by.is === 'password' ? {} : { device }
   const app = by.is === 'app-password' ? { appPassword: by.name } : {}
-  desk.opened(session, { user, backend, factor, device: named.device ?? null })
+  desk.opened(session, { user, backend, factor, device: named.device ?? null, ...app })
   if (deviceIsNew) desk.emit({ stream: 'auth', action: 'device-trusted', connection, user, device })
   const temporary = by.is === 'code' && by.claim.code.of === 'temp' ? { temporary: true as const } : {}
   const how = { factor, ...named, ...app, ...temporary }

@@ -64,7 +64,7 @@ export type Vitals = {
 
 /** `down` when nobody can log in here; `degraded` when somebody ought to look. */
 export function readinessOf(vitals: Vitals): Readiness {
-  const { fronts, backends, journal, draining, store, faults, set, feeds, databases, zones, forwards } = vitals
+  const { fronts, backends, journal, draining, store, feeds } = vitals
   const down = [
     ...(draining ? ['draining'] : []),
     ...(fronts.running === 0 ? ['no front runs'] : []),
@@ -79,10 +79,16 @@ export function readinessOf(vitals: Vitals): Readiness {
       ),
   ]
   if (down.length > 0) return { at: 'down', reasons: down }
+  const degraded = remarksOn(vitals)
+  return degraded.length > 0 ? { at: 'degraded', reasons: degraded } : { at: 'ready' }
+}
+
+/** What somebody ought to look at. */
+function remarksOn({ fronts, backends, journal, faults, set, feeds, databases, zones, forwards }: Vitals): string[] {
   const { certificates, clientCa, postern } = set.policies
   const endings = clientCa?.endings.flatMap((one) => ({ name: one.name, words: endingWords(one, Date.now()) })) ?? []
   const soon = certificates.filter(({ notAfter }) => notAfter - Date.now() < postern.tls.warn_before_expiry)
-  const degraded = [
+  return [
     ...feeds
       .filter(({ state }) => state !== 'good')
       .map(({ name, state, failed }) => `feed ${name} is ${state}: ${failed ?? 'not fetched yet'}`),
@@ -103,7 +109,6 @@ export function readinessOf(vitals: Vitals): Readiness {
       ({ name, notAfter }) => `certificate ${name} runs out on ${new Date(notAfter).toISOString().slice(0, 10)}`,
     ),
   ]
-  return degraded.length > 0 ? { at: 'degraded', reasons: degraded } : { at: 'ready' }
 }
 
 function rowOf(name: string, end: number, names: string[]): Status['certificates'][number] {

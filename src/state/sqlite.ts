@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { STORE_BUSY_MS } from '../base/limits.ts'
 import { StateFault } from './fault.ts'
 import { privateFile, privateFolder } from './files.ts'
-import { createWriter } from './group-commit.ts'
+import { createWriter, type Writer } from './group-commit.ts'
 import { blob, text } from './rows.ts'
 import { prepareAppPasswords } from './sqlite-app-passwords.ts'
 import { prepareClaims } from './sqlite-claims.ts'
@@ -73,21 +73,11 @@ function proveKey(db: DatabaseSync, keys: Keyring): void {
   throw new StateFault('key', 'the store was made with another master key: put back the key it was made with')
 }
 
+/** How the parts of the store read and write. `writeOver`: old pages of the log still hold the rows that were removed. */
+type Access = { db: DatabaseSync; writer: Writer; read<T>(job: () => T): Promise<T>; writeOver(): Promise<void> }
+
 function assemble(db: DatabaseSync): Store {
   const writer = createWriter(db)
-  const claims = prepareClaims(db)
-  const appPasswords = prepareAppPasswords(db)
-  const hashes = preparePasswordHashes(db)
-  const logins = prepareLogins(db, claims, appPasswords)
-  const users = prepareUsers(db, appPasswords)
-  const passes = preparePasses(db)
-  const people = preparePeople(db)
-  const travels = prepareTravels(db)
-  const failures = prepareFailures(db)
-  const heads = prepareHeads(db)
-  const beat = db.prepare(
-    `INSERT INTO facts (name, value) VALUES ('beat', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
-  )
   // Async, so that whatever SQLite throws becomes a rejection, as it would from a store on another machine.
   const read = async <T>(job: () => T): Promise<T> => {
     try {
@@ -97,11 +87,31 @@ function assemble(db: DatabaseSync): Store {
       throw asStateFault(error)
     }
   }
-  // Old pages of the log still hold the rows that were removed.
   const writeOver = () =>
     read(() => {
       db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     })
+  const access = { db, writer, read, writeOver }
+  return {
+    ...loginsAndUsers(access),
+    ...gateAndGuessing(access),
+    ...audit(access),
+    close() {
+      if (!db.isOpen) return
+      writer.close()
+      db.close()
+    },
+  }
+}
+
+/** Users, their factors and their logins. */
+function loginsAndUsers({ db, writer, read, writeOver }: Access) {
+  const claims = prepareClaims(db)
+  const appPasswords = prepareAppPasswords(db)
+  const hashes = preparePasswordHashes(db)
+  const logins = prepareLogins(db, claims, appPasswords)
+  const users = prepareUsers(db, appPasswords)
+  const people = preparePeople(db)
   return {
     dossier: (name) =>
       read(() => ({
@@ -117,32 +127,32 @@ function assemble(db: DatabaseSync): Store {
     prove: (proof, at) => writer.write(() => logins.prove(proof, at)),
     enroll: (enrolment) => writer.write(() => users.enroll(enrolment)),
     enrollMany: (enrolments) => writer.write(() => users.enrollMany(enrolments)),
-    async remove(name) {
-      const removed = await writer.write(() => users.remove(name))
-      await writeOver()
-      return removed
-    },
+    remove: (name) => writer.write(() => users.remove(name)).finally(writeOver),
     freeze: (name, frozen) => writer.write(() => people.freeze(name, frozen)),
     frozen: (name) => read(() => people.frozen(name)),
     endDevices: (name, device, at) => writer.write(() => people.endDevices(name, device, at)),
     giveTempCode: (code) => writer.write(() => people.giveTempCode(code)),
-    tryWrite: (at) => writer.write(() => void beat.run(Buffer.from(String(at)))),
     users: () => read(users.all),
     count: () => read(users.count),
     provenSince: (at) => read(() => logins.provenSince(at)),
     logins: (name) => read(() => logins.last(name)),
-    passes: () => read(passes.all),
-    givePass: (pass, now, most) => writer.write(() => passes.give(pass, now, most)),
-    endPass: (network) => writer.write(() => passes.end(network)),
     addAppPassword: (user, row, most) => writer.write(() => appPasswords.add(user, row, most)),
-    async revokeAppPassword(user, name) {
-      const revoked = await writer.write(() => appPasswords.revoke(user, name))
-      await writeOver()
-      return revoked
-    },
+    revokeAppPassword: (user, name) => writer.write(() => appPasswords.revoke(user, name)).finally(writeOver),
     staleAppPassword: (user, by, at) => writer.write(() => appPasswords.markStale(user, by, at)),
     keepPasswordHash: (user, enrolment, sealed) => writer.write(() => hashes.keep(user, enrolment, sealed)),
     exposure: (user, network) => read(() => hashes.exposure(user, network)),
+  } satisfies Partial<Store>
+}
+
+/** What opens the gate for a while, and what guessing has locked. */
+function gateAndGuessing({ db, writer, read }: Access) {
+  const passes = preparePasses(db)
+  const travels = prepareTravels(db)
+  const failures = prepareFailures(db)
+  return {
+    passes: () => read(passes.all),
+    givePass: (pass, now, most) => writer.write(() => passes.give(pass, now, most)),
+    endPass: (network) => writer.write(() => passes.end(network)),
     travels: () => read(travels.all),
     putTravel: (travel, now, most) => writer.write(() => travels.put(travel, now, most)),
     endTravel: (user) => writer.write(() => travels.end(user)),
@@ -152,13 +162,19 @@ function assemble(db: DatabaseSync): Store {
     countLocks: (now) => read(() => failures.countLocks(now)),
     clearLocks: (what, now) => writer.write(() => failures.clear(what, now)),
     forgetRefused: (user) => writer.write(() => failures.forgetRefused(user)),
+  } satisfies Partial<Store>
+}
+
+/** Where the audit stands, and whether the store can be written at all. */
+function audit({ db, writer, read }: Access) {
+  const heads = prepareHeads(db)
+  const beat = db.prepare(
+    `INSERT INTO facts (name, value) VALUES ('beat', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+  )
+  return {
+    tryWrite: (at) => writer.write(() => void beat.run(Buffer.from(String(at)))),
     heads: () => read(heads.all),
     keepHeads: (noted) => writer.write(() => heads.keep(noted)),
     keepAnchor: (anchor) => writer.write(() => heads.keepAnchor(anchor)),
-    close() {
-      if (!db.isOpen) return
-      writer.close()
-      db.close()
-    },
-  }
+  } satisfies Partial<Store>
 }

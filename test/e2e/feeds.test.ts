@@ -151,7 +151,10 @@ test('after a restart the copy on disk is in force, also when the feed server is
   const server = await startFeedServer((_, response) => response.end(FEED))
   const wanted = {
     backendPort: backend.port,
-    postern: { state: { path: join(folder, 'kept/state'), key_file: join(folder, 'kept/keys/master.key') } },
+    postern: {
+      state: { path: join(folder, 'kept/state'), key_file: join(folder, 'kept/keys/master.key') },
+      audit: { path: join(folder, 'kept/audit') },
+    },
     reputation: { feeds: [{ name: 'drop-v4', url: server.url }] },
     environment: { NODE_EXTRA_CA_CERTS: join(folder, 'server.pem') },
   }

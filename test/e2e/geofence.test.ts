@@ -195,7 +195,7 @@ describe('an operator', () => {
     expect([told.country, told.gate.verdict, told.login.allowed]).toEqual(['JP', 'login', true])
     expect(told.login.facts).toContain('state enrolled')
     expect((await postern.cli('explain', 'nonsense')).stderr).toBe("postern: 'nonsense' is no IP address\n")
-    expect((await postern.cli('explain', KOREA, '--at', 'soon')).code).toBe(1)
+    expect((await postern.cli('explain', KOREA, '--at', 'soon')).code).toBe(2)
   })
 
   test('sees the databases in the status, and a clean check', async () => {

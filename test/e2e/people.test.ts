@@ -199,7 +199,7 @@ describe('enrolling a file', () => {
     mkdirSync(out('open'), { mode: 0o755 })
     expect((await enroll(file('carl'), 'open')).stderr).toMatch(/can be read by others: chmod 700/)
     expect((await enroll(file('carl'), 'people.txt')).stderr).toMatch(/is no folder/)
-    expect((await enroll(file('carl'), 'no/such')).stderr).toMatch(/cannot be made \(ENOENT\)/)
+    expect((await enroll(file('carl'), 'people.txt/such')).stderr).toMatch(/cannot be made \(ENOTDIR\)/)
     expect(await states()).toMatchObject({ carl: 'none' })
   })
 

@@ -3,10 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { RULES, type Breach } from './rules.ts'
-import { factsOf, readTree, ROOT, type Source } from './sources.ts'
+import { factsOf, factsOfTree, ROOT, type Source } from './sources.ts'
 
-const sources = readTree('src')
-const tree = sources.map(factsOf)
+const tree = factsOfTree('src')
 
 const words = (breaches: Breach[]) => breaches.map(({ path, line, text }) => `${path}:${line} ${text}`)
 

@@ -48,7 +48,9 @@ describe('the table of limits in the README', () => {
 
 test('every limit has its reason right above it, or shares that of the one above', () => {
   const read = (name: string) => readFileSync(join(ROOT, 'src/base', name), 'utf8').split('\n')
-  const lines = ['limits', 'login-limits', 'gate-limits', 'audit-limits', 'forward-limits'].flatMap((name) => [...read(`${name}.ts`)])
+  const lines = ['limits', 'login-limits', 'gate-limits', 'audit-limits', 'forward-limits'].flatMap((name) => [
+    ...read(`${name}.ts`),
+  ])
   const bare = lines.filter((line, at) => {
     const before = lines[at - 1] ?? ''
     return line.startsWith('export ') && !before.endsWith('*/') && !before.startsWith('export const ')

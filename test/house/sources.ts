@@ -42,6 +42,15 @@ function sourceAt(entry: Dirent): Source {
   return { path: relative(ROOT, full), text: readFileSync(full, 'utf8') }
 }
 
+const known = new Map<string, Facts[]>()
+
+/** Gives what the rules ask of every file below a folder: read once for all house tests, as nothing changes meanwhile. */
+export function factsOfTree(folder: string): Facts[] {
+  const facts = known.get(folder) ?? readTree(folder).map(factsOf)
+  known.set(folder, facts)
+  return facts
+}
+
 /** Gives what the rules ask of a file. */
 export function factsOf({ path, text }: Source): Facts {
   const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { factsOf, readTree, ROOT, type Facts } from './sources.ts'
+import { factsOf, factsOfTree, ROOT, type Facts } from './sources.ts'
 
-const src = readTree('src').map(factsOf)
-const tests = readTree('test').map(factsOf)
+const src = factsOfTree('src')
+const tests = factsOfTree('test')
 
 /** Exports that no file of src imports, and why they stay. */
 const ALLOWED: Record<string, string> = {

@@ -9,7 +9,7 @@ import { PORT, TLS_PORT } from './servers/awake.ts'
 import { dovecotWithTls } from './servers/dovecot-tls.ts'
 import { certificate } from './support/certificate.ts'
 import { files, same } from './support/compare.ts'
-import { DIRECT, type Front } from './support/front.ts'
+import type { Front } from './support/front.ts'
 import { makeHouse, PASSWORD, type House } from './support/house.ts'
 import { messages, type Message } from './support/messages.ts'
 import { readAll, unstuff } from './support/raw.ts'
@@ -33,7 +33,7 @@ function backends(address: string, ca: string, otherCa: string): string {
   ].join('\n')
 }
 
-describe.skipIf(DIRECT)('TLS on both sides', () => {
+describe('TLS on both sides', () => {
   let house: House
   let front: Front
   let set: Message[]

@@ -52,6 +52,12 @@ describe('a filter', () => {
     expect(passes({ network: network('198.51.100.1') }, sum)).toBe(false)
   })
 
+  test('for people leaves signatures out, and nobody can pose as one', () => {
+    const seal = Buffer.from('{"event":{"action":"audit-sealed"}}')
+    expect([true, false].map((withoutSeals) => createFilter({ withoutSeals })(seal))).toEqual([false, true])
+    expect(passes({ withoutSeals: true }, login('"action":"audit-sealed"'))).toBe(true)
+  })
+
   test('by fingerprint, and by all together', () => {
     const ja4 = CONNECTION.tls?.ja4
     expect(passes({ ja4 }, login('ann'))).toBe(true)

@@ -50,7 +50,7 @@ describe('several streams', () => {
   test('the last lines for people are none of the signatures', async () => {
     files.write(login('a'), NOON)
     for (let i = 1; i < 9; i++) files.write({ ...login('seal'), action: 'audit-sealed', seal: {} } as never, NOON + i)
-    const last = async (unsealed: boolean) => (await lastLines(folder, ['auth'], { unsealed }, 3)).length
+    const last = async (withoutSeals: boolean) => (await lastLines(folder, ['auth'], { withoutSeals }, 3)).length
     expect([await last(true), await last(false)]).toEqual([1, 3])
   })
 

@@ -284,6 +284,12 @@ describe('explain --user', () => {
     const locked = await of({ locks: [network, own], known: true })
     expect([locked.allowed, locked.needs]).toEqual([false, expect.stringMatching(/lock clear ann@example\.com$/)])
     expect((await of({ locks: [], known: false })).allowed).toBe(true)
+    const appPasswords = [{ name: 'phone', networks: 'any', learnt: null, expires: null, isSealed: true }]
+    const scanner = await login('203.0.113.1', 'ann@example.com', {
+      locks: { locks: [own], known: true },
+      appPasswords,
+    })
+    expect([scanner.allowed, scanner.needs]).toEqual([true, expect.stringMatching(/^nothing but an app password or a trusted device helps/)]) // prettier-ignore
   })
 
   test('states: frozen, not enrolled, off the roster, the bare password where that is enough', async () => {

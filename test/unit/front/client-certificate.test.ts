@@ -6,7 +6,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { CertificateFacts } from '../../../src/audit/events.ts'
 import { usersOf } from '../../../src/front/client-certificate.ts'
 import { terminator, type Secured, type Terminator } from '../../../src/front/tls.ts'
-import type { ClientCaPlan, Snapshot } from '../../../src/keeper/messages.ts'
+import { readFromFront, type ClientCaPlan, type Snapshot } from '../../../src/keeper/messages.ts'
 import { issue, revocations, type Issued } from '../../support/ca.ts'
 import { testCertificate } from '../../support/certificate.ts'
 import { OPEN } from '../gate/lists.ts'
@@ -89,6 +89,15 @@ async function door(tls: Terminator, ask: 'certificate' | 'no-certificate' = 'ce
     return { got, peer, session }
   }
 }
+/** The same with the sign bit of its serial number set; whoever made it by hand need not have signed it. */
+function belowZero({ cert, key }: Issued): Issued {
+  const { raw, serialNumber } = new X509Certificate(cert)
+  const serial = Buffer.from(serialNumber, 'hex')
+  const at = raw.indexOf(serial)
+  raw[at] = (serial[0] ?? 0) | 0x80
+  const base64 = raw.toString('base64').replaceAll(/.{64}/g, '$&\n')
+  return { cert: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`, key }
+}
 const withCert = ({ cert, key }: Issued, ...chain: Issued[]) => ({ cert: [cert, ...chain.map((one) => one.cert)].join(''), key }) // prettier-ignore
 const certificateOf = (got: Secured): CertificateFacts | undefined => got.facts.certificate
 
@@ -118,6 +127,14 @@ describe.each(VERSIONS)('over %s', (version) => {
     const { got } = await visit({ ...only, ...(certificate && withCert(certificate, middle)) })
     expect(certificateOf(got)?.verdict).toBe(verdict)
     expect(certificateOf(got)?.users ?? []).toEqual([])
+  })
+
+  test('a serial number below zero, as anybody may write it, is what an honest front may tell', async () => {
+    const visit = await door(terminator(snapshot()))
+    const { got } = await visit({ ...only, ...withCert(belowZero(stranger)) })
+    expect(certificateOf(got)?.serial).toMatch(/^-[0-9A-F]+$/)
+    const told = { kind: 'secured', session: '0'.repeat(24), tls: got.facts, client: got.client, handshakeMs: 1 }
+    expect(readFromFront(told)).toEqual(told)
   })
 
   test.each<[string, () => ClientCaPlan, string]>([

@@ -210,7 +210,7 @@ describe('what is ended', () => {
   test('a revoked one, at once: also between judgement and proof', async () => {
     const app = await add()
     const tried = await world.authenticate('ann', app, HOME)
-    expect(await revokeAppPassword(world.users, 'ann', 'scanner')).toBe('ann')
+    expect(await revokeAppPassword(world.users, 'ann', 'scanner')).toEqual({ user: 'ann', sessions: 0 })
     expect(await world.settle(tried, 'proven')).toEqual({ say: 'trouble' })
     expect(world.opened).toEqual([])
     expect(await world.login('ann', app, HOME)).toBe('unknown-user')

@@ -18,6 +18,7 @@ describe('a line in the words of Dovecot', () => {
     const told = '2027-03-14T09:26:53.589+00:00 gw dovecot: pop3-login: Aborted login (auth failed, 1 attempts in 0 secs): user=<ann>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.1, TLS, session=<0123456789abcdef01234567>\n' // prettier-ignore
     expect(dovecotLine(failed('password-wrong'), FACTS)).toBe(told)
     expect(dovecotLine(failed('code-wrong'), FACTS)).toBe(told)
+    expect(dovecotLine(failed('app-password-wrong'), FACTS)).toBe(told)
     expect(dovecotLine(failed('unknown-user', 'root'), FACTS)).toContain(
       '(auth failed, 1 attempts in 0 secs): user=<root>',
     )

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { PASSWORD_CHECKS_PER_NETWORK_MAX, PASSWORD_CHECKS_WAITING_MAX } from '../../../src/base/login-limits.ts'
 import { reveal, Secret } from '../../../src/base/secret.ts'
 import { createExposure, type Exposure } from '../../../src/keeper/exposure.ts'
+import { makeTempCode } from '../../../src/keeper/helpdesk.ts'
 import { removeUser } from '../../../src/keeper/users.ts'
 import { AWAY, createWorld, HOME, HOUR, OFFICE, policyOf, type World } from '../../support/login-world.ts'
 import type { Desk, JudgeContext, Login } from '../../../src/keeper/desk.ts'
@@ -53,6 +54,16 @@ describe('the right password from a new network', () => {
       expect.objectContaining({ stream: 'auth', user: 'ann', reason, network: '198.51.100.0/24' }),
     ])
     expect(exposed()[0]).toMatchObject({ connection: { ip: AWAY.ip } })
+  })
+
+  test('with a code that came too late, or of the helpdesk past its time, is told', async () => {
+    expect(await world.login('ann', `secret${world.code('ann', 4)}`, AWAY)).toBe('code-clock-skew')
+    await quiet()
+    const { code } = await makeTempCode(world.users, 'ann', '1m')
+    world.pass(60_000)
+    expect(await world.login('ann', `secret${code}`, OFFICE)).toBe('code-expired')
+    await quiet()
+    expect(exposed()).toMatchObject([{ reason: 'code-clock-skew' }, { reason: 'code-expired' }])
   })
 
   test('is told once a network and day', async () => {

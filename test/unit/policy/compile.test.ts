@@ -119,7 +119,11 @@ test('the policies that come with Postern are without fault once a certificate i
   if (!loaded.ok) throw new Error(loaded.faults.join('\n'))
   expect(loaded.warnings).toEqual([])
   const { login } = loaded.policies
-  expect(login.second_factor).toMatchObject({ required_for: 'all', methods: ['totp'], not_required_from: [] })
+  expect(login.second_factor).toMatchObject({
+    required_for: 'all',
+    methods: ['totp', 'app_password'],
+    not_required_from: [],
+  })
   expect(login.trusted_device).toMatchObject({ for: 43_200_000, same_client: true, accept: 'repeated' })
 })
 
