@@ -2,12 +2,23 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, expect, test } from 'vitest'
 import { AWAY, createWorld, factorsOf, HOME, HOME_OTHER_CLIENT, HOUR, OFFICE, policyOf, type Place, type World } from '../../support/login-world.ts' // prettier-ignore
+import { addAppPassword, revokeAppPassword } from '../../../src/keeper/app-passwords.ts'
+import { makeTempCode } from '../../../src/keeper/helpdesk.ts'
 import type { LoginPolicy } from '../../../src/keeper/login-policy.ts'
 import type { SettleAnswer } from '../../../src/keeper/messages.ts'
 
 const MINUTE = 60_000
 /** What a state leaves for the words of `typed`. */
-type Scene = { world: World; stored: string; recovery: string[]; user?: string; down?: boolean; password: string }
+type Scene = {
+  world: World
+  stored: string
+  recovery: string[]
+  user?: string
+  down?: boolean
+  password: string
+  app?: string
+  temp?: string
+}
 type Make = () => Promise<Scene>
 
 const worlds: World[] = []
@@ -54,6 +65,22 @@ const down = (made: Scene) => {
   made.down = true
 }
 
+const methods = (...names: LoginPolicy['second_factor']['methods']) =>
+  policyOf({ second_factor: { methods: names }, asking: ['outside'] as never })
+const ALL = methods('totp', 'app_password', 'client_certificate')
+
+/** An app password that holds the mailbox password, good from everywhere or from these networks. */
+async function withApp(policy = ALL, networks = 'any'): Promise<Scene> {
+  const made = await trusting(policy)
+  const wanted = { user: 'ann', name: 'scanner', networks, expires: null, password: btoa('secret') }
+  return { ...made, app: (await addAppPassword(made.world.users, wanted)).app_password }
+}
+
+async function withTemp(): Promise<Scene> {
+  const made = await trusting()
+  return { ...made, temp: (await makeTempCode(made.world.users, 'ann', '1h')).code }
+}
+
 const STATES: Record<string, Make> = {
   enrolled: () => scene(),
   trusting: () => trusting(),
@@ -85,20 +112,48 @@ const STATES: Record<string, Make> = {
   'locked-home': () => after(trusting(), ({ world }) => fail(world, 10, HOME_OTHER_CLIENT)),
   'address-locked': () => after(trusting(), ({ world }) => fail(world, 20, AWAY, 'nobody')),
   'known-and-locked': () => after(trusting(), ({ world }) => fail(world, 30, HOME, 'nobody')),
+  app: () => withApp(),
+  'app-at-home': () => withApp(ALL, '192.0.2.0/24'),
+  'app-and-locked': () => after(withApp(), ({ world }) => fail(world, 10, AWAY)),
+  'app-and-frozen': () => after(withApp(), ({ world }) => world.store.freeze('ann', { at: world.now(), reason: 'x' })),
+  'app-not-named': () => withApp(methods('totp')),
+  'app-alone': () => after(withApp(), ({ world }) => { world.policy = methods('app_password') }), // prettier-ignore
+  'app-revoked': () => after(withApp(), ({ world }) => revokeAppPassword(world.users, 'ann', 'scanner')),
+  'app-grown-old': () => after(withApp(), (made) => { made.password = 'changed' }), // prettier-ignore
+  temp: () => withTemp(),
+  'temp-used': () =>
+    after(withTemp(), async ({ world, temp }) => {
+      expect(await world.login('ann', `secret${temp}`, AWAY)).toBe('welcome')
+    }),
+  'temp-too-late': () => after(withTemp(), ({ world }) => { world.pass(2 * HOUR) }), // prettier-ignore
+  certified: () => scene(ALL),
+  'certificate-alone': () => scene(methods('client_certificate')),
   everywhere: () =>
     after(trusting(), async ({ world }) => {
       for (let n = 0; n < 5; n++) await fail(world, 10, { ip: `10.0.${n}.1`, client: `tool ${n}` })
     }),
 }
 
-const PLACES: Record<string, Place> = { home: HOME, 'home-phone': HOME_OTHER_CLIENT, away: AWAY, office: OFFICE }
+const showing = (user: string, verdict = 'good'): Place => {
+  return { ...HOME, certificate: { verdict, users: [user], fingerprint: 'f'.repeat(64), serial: '0A' } }
+}
+const PLACES: Record<string, Place> = {
+  home: HOME,
+  'home-phone': HOME_OTHER_CLIENT,
+  away: AWAY,
+  office: OFFICE,
+  'own-cert': showing('ann'),
+  'cert-of-bob': showing('bob'),
+  'cert-revoked': showing('ann', 'CERT_REVOKED'),
+}
 
-function typedOf({ world, stored, recovery, password }: Scene, words: string): string {
+function typedOf({ world, stored, recovery, password, app, temp }: Scene, words: string): string {
   const code = (steps: number) => world.code('ann', steps)
   const isCode = (digits: string) => recovery.length > 0 && [-1, 0, 1].some((step) => code(step) === digits)
   const known: Record<string, () => string> = {
     PW: () => password,
     BAD: () => 'mistyped',
+    OLDPW: () => 'secret',
     CODE: () => code(0),
     WRONGCODE: () => ['000000', '000001', '000002', '000003'].find((one) => !isCode(one)) ?? '',
     OLDCODE: () => code(-4),
@@ -107,6 +162,9 @@ function typedOf({ world, stored, recovery, password }: Scene, words: string): s
     RECOVERY: () => recovery[3] ?? '',
     SPENT: () => recovery[9] ?? '',
     CRLF: () => '\r\n',
+    APP: () => app ?? '',
+    OTHERAPP: () => 'abcd efgh ijkl mnop',
+    TEMP: () => temp ?? '',
   }
   return words.split(/\+(?!2)/).map((word) => (word === '' ? '' : word in known ? known[word]?.() : expect.fail(word))).join('') // prettier-ignore
 }
