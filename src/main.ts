@@ -2,19 +2,9 @@
 import { Command, CommanderError, Option } from 'commander'
 import { Refusal } from './base/refusal.ts'
 import { version } from './base/version.ts'
-import { allow } from './cli/allow.ts'
-import { appPasswordAdd, appPasswordList, appPasswordRevoke } from './cli/app-password.ts'
-import { auditKey, auditVerify } from './cli/audit-verify.ts'
+import type { Ends, MakeCommand } from './cli/making.ts'
 import { readingCommands } from './cli/audit-commands.ts'
-import { check } from './cli/check.ts'
-import { explain } from './cli/explain.ts'
 import { peopleCommands } from './cli/people.ts'
-import { lockClear, lockList } from './cli/locks.ts'
-import { reload, status } from './cli/running.ts'
-
-type Run<Args extends unknown[]> = (...args: Args) => Promise<number>
-type Ends = <Args extends unknown[]>(run: Run<Args>) => (...args: Args) => Promise<void>
-type MakeCommand = (spec: string, about: string, parent?: Command) => Command
 
 /**
  * Runs one command. Needs the words behind the program's name; gives the exit code: 0 done, 1 the thing asked about is
@@ -22,11 +12,12 @@ type MakeCommand = (spec: string, about: string, parent?: Command) => Command
  */
 export async function main(argv: string[]): Promise<number> {
   let code = 0
-  const ends =
-    <Args extends unknown[]>(run: Run<Args>) =>
-    async (...args: Args) => {
+  const ends: Ends = (load) => {
+    return async (...args) => {
+      const run = await load()
       code = await run(...args)
     }
+  }
   try {
     await program(ends).parseAsync(argv, { from: 'user' })
     return code
@@ -53,20 +44,21 @@ function program(ends: Ends): Command {
     .exitOverride()
   const command = (spec: string, about: string, parent: Command = root) =>
     parent.command(spec).description(about).addOption(policyFile())
-  // The whole server is read for the two commands that run it: the others answer in half the time.
-  command('serve', 'run the gateway').action(
-    ends(async (options: { config: string }) => (await import('./cli/serve.ts')).serve(options)),
-  )
+  command('serve', 'run the gateway').action(ends(async () => (await import('./cli/serve.ts')).serve))
   root
     .command('demo')
     .description('show the main job with an old server, a certificate and a user of its own')
     .option('--check', 'fetch every message through itself, then exit')
-    .action(ends(async (options: { check?: boolean }) => (await import('./demo/demo.ts')).demo(options)))
+    .action(ends(async () => (await import('./demo/demo.ts')).demo))
   command('check', 'read all that serve would read and say what is wrong')
     .option('--json', 'as JSON')
-    .action(ends(check))
-  command('reload', 'ask the running server to read its policies again').action(ends(reload))
-  command('status', 'how the running server is').option('--json', 'as JSON').action(ends(status))
+    .action(ends(async () => (await import('./cli/check.ts')).check))
+  command('reload', 'ask the running server to read its policies again').action(
+    ends(async () => (await import('./cli/running.ts')).reload),
+  )
+  command('status', 'how the running server is')
+    .option('--json', 'as JSON')
+    .action(ends(async () => (await import('./cli/running.ts')).status))
   gateCommands(command, ends)
   auditCommands(command, ends, root)
   peopleCommands(root, command, ends)
@@ -83,9 +75,13 @@ function appPasswordCommands(command: MakeCommand, ends: Ends, root: Command): v
     .option('--expires <time>', 'how long it works, such as 180d; for good without it')
     .option('--pending', 'without the mailbox password: it works after the next login with a code')
     .option('--json', 'as JSON')
-    .action(ends(appPasswordAdd))
-  command('list <user>', 'the app passwords of a user', group).option('--json', 'as JSON').action(ends(appPasswordList))
-  command('revoke <user> <name>', 'end one', group).action(ends(appPasswordRevoke))
+    .action(ends(async () => (await import('./cli/app-password.ts')).appPasswordAdd))
+  command('list <user>', 'the app passwords of a user', group)
+    .option('--json', 'as JSON')
+    .action(ends(async () => (await import('./cli/app-password.ts')).appPasswordList))
+  command('revoke <user> <name>', 'end one', group).action(
+    ends(async () => (await import('./cli/app-password.ts')).appPasswordRevoke),
+  )
 }
 
 function gateCommands(command: MakeCommand, ends: Ends): void {
@@ -94,20 +90,22 @@ function gateCommands(command: MakeCommand, ends: Ends): void {
     .option('--ja4 <fingerprint>', 'with this stable fingerprint, as `user show --json` has it')
     .option('--at <time>', 'at this moment, such as 2027-01-31T12:00:00Z')
     .option('--json', 'as JSON')
-    .action(ends(explain))
+    .action(ends(async () => (await import('./cli/explain.ts')).explain))
   command('allow <network>', 'break-glass: let an address or a network pass the gate for a while')
     .requiredOption('--for <time>', 'how long, such as 2h; at most 7d, and 0s ends it')
     .requiredOption('--reason <text>', 'why, for the audit')
     .option('--json', 'as JSON')
-    .action(ends(allow))
+    .action(ends(async () => (await import('./cli/allow.ts')).allow))
 }
 
 function lockCommands(root: Command, command: MakeCommand, ends: Ends): void {
   const lock = root.command('lock').description('what guessing has locked')
-  command('list', 'the locks that stand', lock).option('--json', 'as JSON').action(ends(lockList))
+  command('list', 'the locks that stand', lock)
+    .option('--json', 'as JSON')
+    .action(ends(async () => (await import('./cli/locks.ts')).lockList))
   command('clear <user-or-network>', 'end its locks and forget its failed logins', lock)
     .option('--json', 'as JSON')
-    .action(ends(lockClear))
+    .action(ends(async () => (await import('./cli/locks.ts')).lockClear))
 }
 
 function auditCommands(command: MakeCommand, ends: Ends, root: Command): void {
@@ -118,9 +116,9 @@ function auditCommands(command: MakeCommand, ends: Ends, root: Command): void {
     .option('--export <dir>', 'an archive of `audit export`, unpacked')
     .option('--anchors <file>', 'what `audit key` printed, noted elsewhere')
     .option('--json', 'as JSON')
-    .action(ends(auditVerify))
+    .action(ends(async () => (await import('./cli/audit-verify.ts')).auditVerify))
   command('key', 'print the anchor of the seals and where the streams stand, to be noted elsewhere', audit).action(
-    ends(auditKey),
+    ends(async () => (await import('./cli/audit-verify.ts')).auditKey),
   )
 }
 

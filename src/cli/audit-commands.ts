@@ -1,13 +1,7 @@
 /** `postern audit …`: what can be typed. */
 import { type Command, Option } from 'commander'
 import { TAIL_LINES } from '../base/audit-limits.ts'
-import { auditExport } from './audit-export.ts'
-import { auditReport } from './audit-report.ts'
-import { auditReplay } from './audit-replay.ts'
-import { auditTail } from './audit-tail.ts'
-
-type MakeCommand = (spec: string, about: string, parent: Command) => Command
-type Ends = <Args extends unknown[]>(run: (...args: Args) => Promise<number>) => (...args: Args) => Promise<void>
+import type { Ends, MakeCommand } from './making.ts'
 
 /** Registers the commands that read the audit. Needs the command `audit`, and how commands are made. */
 export function readingCommands(audit: Command, command: MakeCommand, ends: Ends): void {
@@ -22,22 +16,22 @@ export function readingCommands(audit: Command, command: MakeCommand, ends: Ends
     .option('--since <time>', 'from then on: 2027-01-31, 2027-01-31T12:00:00Z, 2h, today, yesterday')
     .option('--until <time>', 'up to then; a day is held whole')
     .addOption(new Option('--json', 'the JSON lines, also on a terminal'))
-    .action(ends(auditTail))
+    .action(ends(async () => (await import('./audit-tail.ts')).auditTail))
   make('report', 'logins, refusals and denials by day and user, what to look at, and what an auditor asks')
     .requiredOption('--from <time>', 'the first day: 2027-01-31, yesterday, 7d')
     .option('--to <time>', 'the last day, held whole (now)')
     .addOption(new Option('--format <format>', 'as text or for programs').choices(['md', 'json']).default('md'))
-    .action(ends(auditReport))
+    .action(ends(async () => (await import('./audit-report.ts')).auditReport))
   make('export', 'the lines of some days in one archive, with a manifest')
     .requiredOption('--from <time>', 'the first day: 2027-01-31, yesterday, 7d')
     .option('--to <time>', 'the last day, held whole (now)')
     .option('--user <user>', 'only of this user')
     .requiredOption('--out <file>', 'the archive to write, such as audit.tgz')
-    .action(ends(auditExport))
+    .action(ends(async () => (await import('./audit-export.ts')).auditExport))
   make('replay', 'what other policies would have denied and admitted of what has happened')
     .requiredOption('--policies <folder>', 'the policies to try')
     .option('--from <time>', 'from then on (7d)')
     .option('--to <time>', 'up to then; a day is held whole (now)')
     .option('--json', 'as JSON')
-    .action(ends(auditReplay))
+    .action(ends(async () => (await import('./audit-replay.ts')).auditReplay))
 }

@@ -77,7 +77,12 @@ function gather(node: ts.Node, file: ts.SourceFile, facts: Facts): void {
   if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
     const [argument] = node.arguments
     if (argument !== undefined && ts.isStringLiteral(argument)) {
-      facts.imports.push({ ...target(argument.text, facts.path), names: ['*'], typeOnly: false, line })
+      facts.imports.push({
+        ...target(argument.text, facts.path),
+        names: [memberOf(node) ?? '*'],
+        typeOnly: false,
+        line,
+      })
     }
   }
   if (ts.isExportAssignment(node)) facts.oddities.push({ what: 'default', name: 'default', line })
@@ -127,6 +132,13 @@ function exportsOf(node: ts.Node, file: ts.SourceFile, line: number): Export[] {
     const isFunction = initializer !== undefined && isRoutine(initializer)
     return one(name.getText(file), 'value', isFunction)
   })
+}
+
+/** The one name that `(await import('…')).name` takes; null where the whole of it is used. */
+function memberOf(imported: ts.CallExpression): string | null {
+  let node: ts.Node = imported.parent
+  while (ts.isAwaitExpression(node) || ts.isParenthesizedExpression(node)) node = node.parent
+  return ts.isPropertyAccessExpression(node) ? node.name.text : null
 }
 
 type RoutineNode = ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction | ts.MethodDeclaration
