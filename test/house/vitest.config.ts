@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
     include: ['test/{unit,property,dialog,contract,e2e,house}/**/*.test.ts'],
+    setupFiles: ['test/house/seed.ts'],
     testTimeout: 30_000,
     pool: 'forks',
     // The tests of whole servers wait more than they work: one more than there are cores, where Vitest would take one less.

@@ -113,24 +113,28 @@ async function perform(world: World, model: Model, one: Step): Promise<void> {
   }
 }
 
+/** What every run begins with: so each of them sees one get in. */
+const FIRST: Step[] = [
+  { do: 'add', networks: 0, password: 0, days: 0 },
+  { do: 'use', which: 0, place: 0 },
+]
+
 test('an app password gets in exactly when it may', async () => {
-  let welcomed = 0
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 15, maxLength: 30 }), async (steps) => {
       const world = createWorld(policyOf({ second_factor: { methods: ['totp', 'app_password'] } }))
       try {
         await world.enroll('ann')
         const model: Model = { made: [], password: 'secret', frozen: false }
-        for (const one of steps) await perform(world, model, one)
+        for (const one of [...FIRST, ...steps]) await perform(world, model, one)
         const listed = (await listAppPasswords(world.users, 'ann')).map(({ name }) => name)
         expect(listed.toSorted()).toEqual(alive(model).map(({ name }) => name).toSorted()) // prettier-ignore
         expect(world.broken).toEqual([])
-        welcomed += world.opened.length
+        expect(world.opened.length).toBeGreaterThan(0)
       } finally {
         world.end()
       }
     }),
     { numRuns: 12 },
   )
-  expect(welcomed).toBeGreaterThan(20)
 })

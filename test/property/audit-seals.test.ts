@@ -91,7 +91,7 @@ test('whatever is done to a sealed line with the chain made anew behind it and t
       })
       // Without seals nothing but what was noted elsewhere can tell: the server's next seal comes too late in the order.
       const end =
-        seals === 'left out' ? written([{ seal: true }], headOf(anew.at(-1) ?? ''), (head) => sealBody(mine, head)) : []
+        seals === 'left out' ? written([{ seal: true }], headOf(anew.at(-1) ?? lines[at - 1] ?? ''), (head) => sealBody(mine, head)) : [] // prettier-ignore
       const found = await verify([...lines.slice(0, at), ...anew, ...end])
       expect(found.at).toBe('broken')
       if (found.at === 'broken') expect(found.line).toBeGreaterThan(at)
