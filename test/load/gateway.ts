@@ -1,0 +1,70 @@
+/** Postern as it is measured: all checks on, everybody with a code, the audit with its guarantee, two fronts. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { makeRecoveryCodes } from '../../src/factors/recovery.ts'
+import { askServer } from '../../src/keeper/control.ts'
+import { startPostern, type Running } from '../support/running.ts'
+import { account } from './measured.ts'
+import type { FrontEnd } from './front-ends.ts'
+import { PASSWORD, TOTP_SEED } from './old-mail.ts'
+import { networks } from './structures.ts'
+
+/** Strangers from here are denied by the list. */
+export const DENIED = '127.66'
+const PREFIXES = 50_000
+const PIECE = 500
+
+export type Gateway = FrontEnd & { running: Running }
+
+/** Needs the port of the old server and who is enrolled: all of them with one secret. */
+export async function gateway(behind: number, users: string[]): Promise<Gateway> {
+  const running = await startPostern({
+    backendPort: behind,
+    fronts: 2,
+    postern: {
+      backends: [{ name: 'old-mail', addresses: [`127.0.0.1:${behind}`], max_sessions: 20_000 }],
+      checks: ['networks', 'reputation', 'geofence', 'rates'],
+      limits: { connections: 20_000 },
+      log: { level: 'error' },
+    },
+    login: { failures: { reply_after: '3s' } },
+    networks: { deny: ['lists/denied.txt'] },
+    reputation: { feeds: [{ name: 'drop', file: 'lists/drop.txt' }] },
+    // One machine stands for all clients here: judged as ever, with room for it.
+    rates: {
+      per_address: { connections: '1000000/1m', concurrent: 20_000 },
+      per_network: { connections: '1000000/1m', concurrent: 20_000, ipv4: 24, ipv6: 56 },
+      known_factor: 10,
+    },
+    files: {
+      'geofence.yaml': JSON.stringify({ country_database: 'builtin', countries: { deny: ['KP'] }, unknown: 'allow' }),
+      'lists/denied.txt': `${DENIED}.0.0/16\n${strangers(PREFIXES).join('\n')}\n`,
+      'lists/drop.txt': strangers(1_700).join('\n'),
+    },
+  })
+  await enrol(running, users)
+  const cpu = account('postern', () => running.pid)
+  cpu.adopt([running.pid, ...running.fronts()])
+  // The health check learns what the old server can, and that it greets with one line.
+  await delay(3_000)
+  const stop = async () => {
+    await running.close()
+    cpu.close()
+  }
+  const { pid, port } = running
+  return { name: 'postern', port, pid, account: cpu, pass: `${PASSWORD}%t`, version: 'Postern', stop, running }
+}
+
+async function enrol({ folder }: Running, users: string[]): Promise<void> {
+  const seed = TOTP_SEED.toString('base64')
+  const recovery_codes = makeRecoveryCodes()
+  for (let from = 0; from < users.length; from += PIECE) {
+    const made = users.slice(from, from + PIECE).map((user) => ({ user, seed, recovery_codes }))
+    const answer = await askServer(`${folder}/state`, 'user.enroll-many', { made, replace: false })
+    if (answer === null) throw new Error('the server is gone')
+  }
+}
+
+/** The clients of a bench are none of them. */
+function strangers(count: number): string[] {
+  return networks(count).filter((network) => !network.startsWith('127.'))
+}
