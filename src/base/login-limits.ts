@@ -53,6 +53,8 @@ export const APP_PASSWORD_LONGEST_MS = 315_360_000_000
 export const APP_PASSWORD_USED_EVERY_MS = 60_000
 /** A mailbox password as an operator gives it: the longest line that AUTH can carry is of this size. */
 export const MAILBOX_PASSWORD_MAX = 12_288
+/** Attempts of one place that may be undecided at once: room beyond it is not counted out. */
+export const STAKES_MAX = 256
 /** Passwords that wait to be hashed or checked for `password-exposed`; beyond it they are skipped and counted. */
 export const PASSWORD_CHECKS_WAITING_MAX = 64
 /** Of these from one network, so that a guesser does not keep the others out. */

@@ -16,6 +16,7 @@ import {
   REFUSED_PER_NETWORK_MAX,
   REFUSED_PER_USER_MAX,
   REFUSED_STRANGERS_MAX,
+  STAKES_MAX,
 } from '../base/login-limits.ts'
 import { text, whole, type Row } from './rows.ts'
 import type {
@@ -97,7 +98,7 @@ function prepareTables(db: DatabaseSync) {
   const KEY = 'kind = ? AND user = ? AND place = ?'
   return {
     known: db.prepare('SELECT 1 FROM networks WHERE user = ? AND network = ? AND last > ?'),
-    proven: db.prepare('SELECT count(*) AS number FROM proven WHERE place = ? AND last > ?'),
+    proven: db.prepare('SELECT count(*) AS number FROM (SELECT 1 FROM proven WHERE place = ? AND last > ? LIMIT ?)'),
     failed: db.prepare(`SELECT count(*) AS number FROM failures WHERE ${KEY} AND at > ?`),
     nth: db.prepare(`SELECT at FROM failures WHERE ${KEY} ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?`),
     insert: db.prepare('INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?)'),
@@ -134,12 +135,16 @@ function prepareTables(db: DatabaseSync) {
 
 function standingOf(tables: Tables, { counts, pool, marks, home, now }: Question): Standing {
   const user = counts.find(({ kind }) => kind === 'user')?.user
+  const locked = whole(tables.countLocks.get(now) ?? {}, 'number')
   return {
     known: home !== null && user !== undefined && tables.known.get(user, home, now - NETWORK_KEPT_MS) !== undefined,
-    locks: counts.flatMap((one) => lockOf(tables, one, now) ?? []),
-    room: counts.map((one) => allowed(tables, one, now) - failedOf(tables, one, now)),
+    locks: locked === 0 ? [] : counts.flatMap((one) => lockOf(tables, one, now) ?? []),
+    room: counts.map((one) => {
+      const failed = failedOf(tables, one, now)
+      return allowed(tables, one, now, failed + STAKES_MAX) - failed
+    }),
     marked: marks.map((mark) => tables.marked.get(pool.user, pool.place, mark, now - REFUSED_KEPT_MS) !== undefined),
-    crowded: whole(tables.countLocks.get(now) ?? {}, 'number') >= LOCKS_MAX,
+    crowded: locked >= LOCKS_MAX,
   }
 }
 
@@ -152,8 +157,10 @@ function failedOf(tables: Tables, one: Allowance, now: number): number {
   return whole(tables.failed.get(...keyOf(one), now - one.per) ?? {}, 'number')
 }
 
-function allowed(tables: Tables, { allow, grows, place }: Allowance, now: number): number {
-  return allow + (grows ? whole(tables.proven.get(place, now - NETWORK_KEPT_MS) ?? {}, 'number') : 0)
+/** Never counts further than `most`: a network may have proven all users of a large company. */
+function allowed(tables: Tables, { allow, grows, place }: Allowance, now: number, most: number): number {
+  if (!grows || allow >= most) return allow
+  return allow + whole(tables.proven.get(place, now - NETWORK_KEPT_MS, most - allow) ?? {}, 'number')
 }
 
 /** Gives the lock that this failure brought about, or null. */
@@ -162,8 +169,8 @@ function count(tables: Tables, { at, who, counts }: FailedTry, one: Allowance, i
   const via = counts.find(({ kind }) => kind === 'network')?.place ?? ''
   tables.prune.run(...key, at - one.per)
   tables.insert.run(...key, at, id, one.kind === 'address' ? who : null, one.kind === 'everywhere' ? via : '')
-  const allow = allowed(tables, one, at)
   const failed = failedOf(tables, one, at)
+  const allow = allowed(tables, one, at, failed + 1)
   if (failed < allow) return null
   // What is older than the last so many never counts again. So one count has a ceiling, whoever fills it.
   if (failed > allow) tables.trim.run(...key, allow)
