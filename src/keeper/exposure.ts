@@ -63,8 +63,12 @@ export function createExposure(context: Context): Exposure {
   const { store, keys, clock, hasher, emit } = context
 
   async function keep(user: string, enrolment: string, password: Secret, mark: string): Promise<void> {
-    const hash = await hasher.hash(password)
-    await store.keepPasswordHash(user, enrolment, keys.seal('password-hash', user, hash))
+    const trace = keys.mac('bare', user, enrolment, reveal(password)).subarray(0, TRACE_LENGTH)
+    const { sealedHash } = await store.exposure(user, '')
+    if (sealedHash === null || !openKept(keys, user, sealedHash).trace.equals(trace)) {
+      const hash = await hasher.hash(password)
+      await store.keepPasswordHash(user, enrolment, sealKept(keys, user, { trace, hash }))
+    }
     hashed.put(user, mark)
   }
 
@@ -73,7 +77,7 @@ export function createExposure(context: Context): Exposure {
     if (clock.now() - (told.get(place) ?? -Infinity) < PASSWORD_EXPOSED_AGAIN_MS) return
     const { sealedHash, known } = await store.exposure(user, network)
     if (sealedHash === null || known) return
-    const hash = keys.open('password-hash', user, sealedHash)
+    const { hash } = openKept(keys, user, sealedHash)
     for (const candidate of candidatesOf(reveal(typed), policy.totp.separator)) {
       // A program polls with the same wrong string for days: it is looked at once.
       const mark = markOf(user, sealedHash, candidate)
@@ -102,6 +106,26 @@ export function createExposure(context: Context): Exposure {
     },
     idle: () => pool.idle(),
   }
+}
+
+/**
+ * Of a password that was hashed, two octets of an HMAC are kept beside its hash: enough to see at its next login, after a restart too,
+ * that it is still the same and need not be hashed once more, and useless to a thief: one in 65,536 of all passwords has the same two.
+ */
+type Kept = { trace: Buffer; hash: Secret }
+const TRACE_LENGTH = 2
+/** Before it. The first octet of hashes that were kept without a trace is 1. */
+const TRACED = 2
+
+function sealKept(keys: Keyring, user: string, { trace, hash }: Kept): Buffer {
+  return keys.seal('password-hash', user, new Secret(Buffer.concat([Buffer.of(TRACED), trace, reveal(hash)])))
+}
+
+function openKept(keys: Keyring, user: string, sealed: Buffer): Kept {
+  const kept = keys.open('password-hash', user, sealed)
+  const bytes = reveal(kept)
+  if (bytes[0] !== TRACED) return { trace: Buffer.alloc(0), hash: kept }
+  return { trace: bytes.subarray(1, 1 + TRACE_LENGTH), hash: new Secret(bytes.subarray(1 + TRACE_LENGTH)) }
 }
 
 /**

@@ -157,6 +157,34 @@ describe('the hash', () => {
     expect(asked).toEqual(['hash changed', 'hash changed'])
   })
 
+  test('is not made anew after a restart, unless for another password', async () => {
+    for (const password of ['secret', 'changed', 'changed']) {
+      world.restart()
+      world.pass(60_000)
+      await world.login('ann', `${password}${world.code('ann')}`, HOME, password)
+      await quiet()
+    }
+    expect(asked).toEqual(['hash changed'])
+    await world.login('ann', 'changed', AWAY)
+    await quiet()
+    expect(exposed()).toHaveLength(1)
+  })
+
+  test('that was kept without a trace of its password counts, and is made anew at the next login', async () => {
+    const enrolment = (await world.store.dossier('ann')).user?.enrolment ?? ''
+    const old = await hasher.hash(new Secret(Buffer.from('secret')))
+    await world.store.keepPasswordHash('ann', enrolment, world.keys.seal('password-hash', 'ann', old))
+    await world.login('ann', 'secret', AWAY)
+    await quiet()
+    expect(exposed()).toHaveLength(1)
+    asked.length = 0
+    world.restart()
+    world.pass(60_000)
+    await world.login('ann', `secret${world.code('ann')}`, HOME)
+    await quiet()
+    expect(asked).toEqual(['hash secret'])
+  })
+
   test('is not made of a password that the old server refused', async () => {
     world.pass(60_000)
     await world.login('ann', `wrong${world.code('ann')}`, HOME)
