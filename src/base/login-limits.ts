@@ -55,6 +55,10 @@ export const APP_PASSWORD_USED_EVERY_MS = 60_000
 export const MAILBOX_PASSWORD_MAX = 12_288
 /** Attempts of one place that may be undecided at once: room beyond it is not counted out. */
 export const STAKES_MAX = 256
+/** A place that has so many proven users is not counted again for so long, */
+export const LARGE_FOR_MS = 60_000
+/** and so many such places are known at a time. */
+export const LARGE_PLACES_MAX = 10_000
 /** Passwords that wait to be hashed or checked for `password-exposed`; beyond it they are skipped and counted. */
 export const PASSWORD_CHECKS_WAITING_MAX = 64
 /** Of these from one network, so that a guesser does not keep the others out. */

@@ -100,7 +100,8 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   login.backend = plain === null ? null : backendFor(plain, policy.backends)
   const typed: Typed = { ...attempt, user: name ?? '', ip: login.connection.ip, certified: isCertified(login, name) }
   const marks = desk.secondFactor.mark(typed, policy)
-  const dossier = await desk.store.dossier(typed.user)
+  const codes = desk.secondFactor.isOneTime(typed, policy)
+  const dossier = await desk.store.dossier(typed.user, { codes })
   const judged = desk.secondFactor.judge(typed, marks, dossier, policy, desk.clock.now())
   if (!isSayable(attempt.secret)) return refuse('malformed')
   const barred = plain === null ? null : barredBy(desk, login, plain, ruled)
@@ -212,7 +213,7 @@ async function byCode(
       login.claim = claimed.held
       return { ...base, factor: code.of === 'totp' ? 'totp' : 'recovery-code', by: { is: 'code', claim } }
     case 'proven': {
-      const again = repeated(desk, login, base, await desk.store.dossier(user))
+      const again = repeated(desk, login, base, await desk.store.dossier(user, { codes: false }))
       return again ?? refuse('code-replayed')
     }
     case 'burnt':

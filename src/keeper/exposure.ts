@@ -63,8 +63,8 @@ export function createExposure(context: Context): Exposure {
   const { store, keys, clock, hasher, emit } = context
 
   async function keep(user: string, enrolment: string, password: Secret, mark: string): Promise<void> {
-    const trace = keys.mac('bare', user, enrolment, reveal(password)).subarray(0, TRACE_LENGTH)
     const { sealedHash } = await store.exposure(user, '')
+    const trace = traceOf(keys, user, enrolment, password)
     if (sealedHash === null || !openKept(keys, user, sealedHash).trace.equals(trace)) {
       const hash = await hasher.hash(password)
       await store.keepPasswordHash(user, enrolment, sealKept(keys, user, { trace, hash }))
@@ -117,7 +117,13 @@ const TRACE_LENGTH = 2
 /** Before it. The first octet of hashes that were kept without a trace is 1. */
 const TRACED = 2
 
-function sealKept(keys: Keyring, user: string, { trace, hash }: Kept): Buffer {
+/** Needs the enrolment under which the password was proven: under another one it is hashed anew. */
+export function traceOf(keys: Keyring, user: string, enrolment: string, password: Secret): Buffer {
+  return keys.mac('bare', user, enrolment, reveal(password)).subarray(0, TRACE_LENGTH)
+}
+
+/** Gives a hash and its trace as the store keeps them. */
+export function sealKept(keys: Keyring, user: string, { trace, hash }: Kept): Buffer {
   return keys.seal('password-hash', user, new Secret(Buffer.concat([Buffer.of(TRACED), trace, reveal(hash)])))
 }
 

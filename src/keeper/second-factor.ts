@@ -56,6 +56,8 @@ type Evidence = {
 export type SecondFactor = {
   /** Gives the HMACs and the device of an attempt. */
   mark(typed: Typed, policy: LoginPolicy): Marks
+  /** Tells whether what was typed has the form of a recovery code or a temporary one behind a password. */
+  isOneTime(typed: Typed, policy: LoginPolicy): boolean
   /** Gives the finding. `now` is wall time. Throws when a seed does not open: the row was altered. */
   judge(typed: Typed, marks: Marks, dossier: Dossier, policy: LoginPolicy, now: number): Finding
 }
@@ -122,6 +124,7 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
         device: identifyDevice(keys, policy.trusted_device, typed),
       }
     },
+    isOneTime: ({ secret }, { totp }) => readCandidate(secret, totp.separator).how === 'recovery',
     judge(typed, marks, dossier, policy, now) {
       const found = evidence(typed, marks, dossier, policy, now)
       const app = findAppPassword(keys, typed, dossier.appPasswords, now)

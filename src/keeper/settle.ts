@@ -110,7 +110,7 @@ async function record(desk: Desk, login: Login, asked: Asked, fresh: Secret | nu
     enrolment,
     by,
     trust: trustOf(desk, login, asked),
-    resealed: fresh === null ? [] : sealAnew(desk.keys, user, (await desk.store.dossier(user)).appPasswords, fresh),
+    resealed: fresh === null ? [] : sealAnew(desk.keys, user, await desk.store.appPasswords(user), fresh),
     login: { at, ip, factor, listener },
     network: marks.device.network,
     counted: countedNetwork(login.policy, ip),

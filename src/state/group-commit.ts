@@ -20,6 +20,7 @@ type Ran = { job: Job; value: unknown } | { job: Job; error: unknown }
 
 /** Needs a database with no transaction open; nobody else may open one on it. */
 export function createWriter(db: DatabaseSync): Writer {
+  const transaction = prepareTransaction(db)
   let queue: Job[] = []
   let closed = false
 
@@ -28,7 +29,7 @@ export function createWriter(db: DatabaseSync): Writer {
     queue = []
     if (jobs.length === 0) return
     try {
-      finish(inTransaction(db, jobs))
+      finish(transaction(jobs))
     } catch (error) {
       const fault = asStateFault(error)
       for (const job of jobs) job.reject(fault)
@@ -51,29 +52,37 @@ export function createWriter(db: DatabaseSync): Writer {
   }
 }
 
-function inTransaction(db: DatabaseSync, jobs: Job[]): Ran[] {
-  db.exec('BEGIN IMMEDIATE')
-  try {
-    const ran = jobs.map((job) => inSavepoint(db, job))
-    db.exec('COMMIT')
-    return ran
-  } catch (error) {
-    if (db.isTransaction) db.exec('ROLLBACK')
-    throw error
-  }
-}
+function prepareTransaction(db: DatabaseSync): (jobs: Job[]) => Ran[] {
+  const begin = db.prepare('BEGIN IMMEDIATE')
+  const commit = db.prepare('COMMIT')
+  const savepoint = db.prepare('SAVEPOINT job')
+  const release = db.prepare('RELEASE job')
 
-function inSavepoint(db: DatabaseSync, job: Job): Ran {
-  db.exec('SAVEPOINT job')
-  try {
-    const value = job.run()
-    db.exec('RELEASE job')
-    return { job, value }
-  } catch (error) {
-    // A full or failing disk makes SQLite give up the whole transaction: what ran before is gone, so all must hear of it.
-    if (!db.isTransaction) throw error
-    db.exec('ROLLBACK TO job; RELEASE job')
-    return { job, error: asStateFault(error) }
+  const inSavepoint = (job: Job): Ran => {
+    savepoint.run()
+    try {
+      const value = job.run()
+      release.run()
+      return { job, value }
+    } catch (error) {
+      // A full or failing disk makes SQLite give up the whole transaction: what ran before is gone, so all must hear of it.
+      if (!db.isTransaction) throw error
+      db.exec('ROLLBACK TO job; RELEASE job')
+      return { job, error: asStateFault(error) }
+    }
+  }
+
+  return (jobs) => {
+    begin.run()
+    try {
+      // A job that is alone takes back all there is when it throws.
+      const ran = jobs.length === 1 ? jobs.map((job): Ran => ({ job, value: job.run() })) : jobs.map(inSavepoint)
+      commit.run()
+      return ran
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK')
+      throw error
+    }
   }
 }
 

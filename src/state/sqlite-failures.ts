@@ -5,11 +5,13 @@
  * useless to a thief, also to one with the master key: one in 65,536 of all passwords has the same 16 bits.
  */
 import { randomInt } from 'node:crypto'
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import {
   FAILURES_EVERYWHERE_MAX,
   FAILURES_KEPT_MAX,
   FAILURES_SWEEP_EVERY,
+  LARGE_FOR_MS,
+  LARGE_PLACES_MAX,
   LOCKS_MAX,
   NETWORK_KEPT_MS,
   REFUSED_KEPT_MS,
@@ -94,10 +96,13 @@ export function prepareFailures(db: DatabaseSync): Failures {
   }
 }
 
+const KEY = 'kind = ? AND user = ? AND place = ?'
+
 function prepareTables(db: DatabaseSync) {
-  const KEY = 'kind = ? AND user = ? AND place = ?'
   return {
-    known: db.prepare('SELECT 1 FROM networks WHERE user = ? AND network = ? AND last > ?'),
+    standing: prepareStanding(db),
+    /** Networks that had proven more users than anybody asks for, and until when (ms since 1970) that need not be counted again. */
+    large: new Map<string, number>(),
     proven: db.prepare('SELECT count(*) AS number FROM (SELECT 1 FROM proven WHERE place = ? AND last > ? LIMIT ?)'),
     failed: db.prepare(`SELECT count(*) AS number FROM failures WHERE ${KEY} AND at > ?`),
     nth: db.prepare(`SELECT at FROM failures WHERE ${KEY} ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?`),
@@ -120,7 +125,6 @@ function prepareTables(db: DatabaseSync) {
     pruneLocks: db.prepare('DELETE FROM locks WHERE until <= ?'),
     countLocks: db.prepare('SELECT count(*) AS number FROM locks WHERE until > ?'),
     allLocks: db.prepare("SELECT * FROM locks WHERE until > ? ORDER BY user = '', user, place"),
-    marked: db.prepare('SELECT 1 FROM refused WHERE user = ? AND place = ? AND mark = ? AND at > ?'),
     mark: db.prepare('INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?)'),
     trimMarks: db.prepare(
       `DELETE FROM refused WHERE user = ?1 AND place = ?2 AND mark NOT IN
@@ -135,16 +139,50 @@ function prepareTables(db: DatabaseSync) {
 
 function standingOf(tables: Tables, { counts, pool, marks, home, now }: Question): Standing {
   const user = counts.find(({ kind }) => kind === 'user')?.user
-  const locked = whole(tables.countLocks.get(now) ?? {}, 'number')
+  const row =
+    tables
+      .standing(counts.length, marks.length)
+      .get(
+        now,
+        user ?? null,
+        home,
+        now - NETWORK_KEPT_MS,
+        ...counts.flatMap((one) => [...keyOf(one), now - one.per]),
+        ...marks.flatMap((mark) => [pool.user, pool.place, mark, now - REFUSED_KEPT_MS]),
+      ) ?? {}
+  const locked = whole(row, 'locked')
   return {
-    known: home !== null && user !== undefined && tables.known.get(user, home, now - NETWORK_KEPT_MS) !== undefined,
+    known: whole(row, 'known') === 1,
     locks: locked === 0 ? [] : counts.flatMap((one) => lockOf(tables, one, now) ?? []),
-    room: counts.map((one) => {
-      const failed = failedOf(tables, one, now)
+    room: counts.map((one, i) => {
+      const failed = whole(row, `failed${i}`)
       return allowed(tables, one, now, failed + STAKES_MAX) - failed
     }),
-    marked: marks.map((mark) => tables.marked.get(pool.user, pool.place, mark, now - REFUSED_KEPT_MS) !== undefined),
+    marked: marks.map((_, i) => whole(row, `marked${i}`) === 1),
     crowded: locked >= LOCKS_MAX,
+  }
+}
+
+/** All that each login asks, in one statement: a statement costs more than what it finds here. */
+function prepareStanding(db: DatabaseSync): (counts: number, marks: number) => StatementSync {
+  const made = new Map<string, StatementSync>()
+  const each = (count: number, sql: (i: number) => string) => Array.from({ length: count }, (_, i) => sql(i))
+  return (counts, marks) => {
+    const key = `${counts} ${marks}`
+    const known = made.get(key)
+    if (known !== undefined) return known
+    const parts = [
+      '(SELECT count(*) FROM locks WHERE until > ?) AS locked',
+      'EXISTS (SELECT 1 FROM networks WHERE user = ? AND network = ? AND last > ?) AS known',
+      ...each(counts, (i) => `(SELECT count(*) FROM failures WHERE ${KEY} AND at > ?) AS failed${i}`),
+      ...each(
+        marks,
+        (i) => `EXISTS (SELECT 1 FROM refused WHERE user = ? AND place = ? AND mark = ? AND at > ?) AS marked${i}`,
+      ),
+    ]
+    const statement = db.prepare(`SELECT ${parts.join(', ')}`)
+    made.set(key, statement)
+    return statement
   }
 }
 
@@ -157,10 +195,22 @@ function failedOf(tables: Tables, one: Allowance, now: number): number {
   return whole(tables.failed.get(...keyOf(one), now - one.per) ?? {}, 'number')
 }
 
-/** Never counts further than `most`: a network may have proven all users of a large company. */
+/**
+ * Never counts further than `most`: a network may have proven all users of a large company. Trust in a place lasts thirty days, so
+ * that it had {@link STAKES_MAX} more than the policy allows holds for a minute.
+ */
 function allowed(tables: Tables, { allow, grows, place }: Allowance, now: number, most: number): number {
-  if (!grows || allow >= most) return allow
-  return allow + whole(tables.proven.get(place, now - NETWORK_KEPT_MS, most - allow) ?? {}, 'number')
+  const more = most - allow
+  if (!grows || more <= 0) return allow
+  if (more <= STAKES_MAX && now < (tables.large.get(place) ?? 0)) return most
+  const found = whole(tables.proven.get(place, now - NETWORK_KEPT_MS, more) ?? {}, 'number')
+  if (found >= STAKES_MAX) noteLarge(tables.large, place, now)
+  return allow + found
+}
+
+function noteLarge(large: Map<string, number>, place: string, now: number): void {
+  if (large.size >= LARGE_PLACES_MAX) large.clear()
+  large.set(place, now + LARGE_FOR_MS)
 }
 
 /** Gives the lock that this failure brought about, or null. */

@@ -70,6 +70,7 @@ function prepareKeeping(db: DatabaseSync) {
   const live = db.prepare('SELECT 1 FROM trusted WHERE user = ? AND device = ? AND expires > ? LIMIT 1')
   const trust = db.prepare('INSERT OR REPLACE INTO trusted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
   const pruneTrust = db.prepare('DELETE FROM trusted WHERE user = ? AND expires < ?')
+  const ofUser = db.prepare('SELECT count(*) AS number FROM trusted WHERE user = ?')
   const trimTrust = db.prepare(
     `DELETE FROM trusted WHERE user = ?1 AND (device, mac) IN (SELECT device, mac FROM (
        SELECT device, mac, row_number() OVER (ORDER BY last_used DESC, since DESC) AS nth,
@@ -78,12 +79,14 @@ function prepareKeeping(db: DatabaseSync) {
   )
   const login = db.prepare('INSERT INTO logins (user, at, ip, factor, listener) VALUES (?, ?, ?, ?, ?)')
   const trimLogins = db.prepare(
-    'DELETE FROM logins WHERE user = ?1 AND id NOT IN (SELECT id FROM logins WHERE user = ?1 ORDER BY id DESC LIMIT ?2)',
+    'DELETE FROM logins WHERE user = ?1 AND id <= (SELECT id FROM logins WHERE user = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)',
   )
-  const network = db.prepare('INSERT OR REPLACE INTO networks (user, network, last) VALUES (?, ?, ?)')
+  const seenAgain = db.prepare('UPDATE networks SET last = ?3 WHERE user = ?1 AND network = ?2')
+  const network = db.prepare('INSERT INTO networks (user, network, last) VALUES (?, ?, ?)')
+  const pruneNetworks = db.prepare('DELETE FROM networks WHERE user = ?1 AND last < ?2')
   const trimNetworks = db.prepare(
-    `DELETE FROM networks WHERE user = ?1 AND (last < ?2 OR network NOT IN
-       (SELECT network FROM networks WHERE user = ?1 ORDER BY last DESC LIMIT ?3))`,
+    `DELETE FROM networks WHERE user = ?1 AND network NOT IN
+       (SELECT network FROM networks WHERE user = ?1 ORDER BY last DESC LIMIT ?2)`,
   )
   return {
     /** Gives whether the device had no trust that still runs. */
@@ -92,7 +95,8 @@ function prepareKeeping(db: DatabaseSync) {
       const { device, mac, bareMac, network, fingerprint, since, lastUsed, expires } = row
       trust.run(user, device, mac, bareMac, network, fingerprint, since, lastUsed, expires)
       pruneTrust.run(user, at - TRUST_KEPT_AFTER_END_MS)
-      trimTrust.run(user, TRUSTED_PER_USER_MAX, TRUSTED_PER_DEVICE_MAX)
+      if (whole(ofUser.get(user) ?? {}, 'number') > TRUSTED_PER_DEVICE_MAX)
+        trimTrust.run(user, TRUSTED_PER_USER_MAX, TRUSTED_PER_DEVICE_MAX)
       return isNew
     },
     login(user: string, { at, ip, factor, listener }: Login): void {
@@ -100,8 +104,10 @@ function prepareKeeping(db: DatabaseSync) {
       trimLogins.run(user, LOGINS_PER_USER)
     },
     network(user: string, name: string, at: number): void {
-      network.run(user, name, at)
-      trimNetworks.run(user, at - NETWORK_KEPT_MS, NETWORKS_PER_USER_MAX)
+      const isNew = seenAgain.run(user, name, at).changes === 0
+      if (isNew) network.run(user, name, at)
+      pruneNetworks.run(user, at - NETWORK_KEPT_MS)
+      if (isNew) trimNetworks.run(user, NETWORKS_PER_USER_MAX)
     },
   }
 }

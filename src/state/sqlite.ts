@@ -113,14 +113,15 @@ function loginsAndUsers({ db, writer, read, writeOver }: Access) {
   const users = prepareUsers(db, appPasswords)
   const people = preparePeople(db)
   return {
-    dossier: (name) =>
+    dossier: (name, { codes } = { codes: true }) =>
       read(() => ({
         user: users.find(name),
         trusted: logins.trusted(name),
-        recovery: users.recovery(name),
+        recovery: codes ? users.recovery(name) : [],
         appPasswords: appPasswords.all(name),
-        temp: people.tempCode(name),
+        temp: codes ? people.tempCode(name) : null,
       })),
+    appPasswords: (name) => read(() => appPasswords.all(name)),
     claim: (claim, at) => writer.write(() => claims.claim(claim, at)),
     burn: (claim) => writer.write(() => claims.burn(claim)),
     free: (claim) => writer.write(() => claims.free(claim)),

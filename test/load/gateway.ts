@@ -1,7 +1,14 @@
 /** Postern as it is measured: all checks on, everybody with a code, the audit with its guarantee, two fronts. */
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Secret } from '../../src/base/secret.ts'
+import { argon2id } from '../../src/factors/password-hash.ts'
 import { makeRecoveryCodes } from '../../src/factors/recovery.ts'
 import { askServer } from '../../src/keeper/control.ts'
+import { sealKept, traceOf } from '../../src/keeper/exposure.ts'
+import { masterKeyFromFile } from '../../src/state/master-key.ts'
+import { createKeyring } from '../../src/state/secrets.ts'
 import { startPostern, type Running } from '../support/running.ts'
 import { account } from './measured.ts'
 import type { FrontEnd } from './front-ends.ts'
@@ -42,6 +49,7 @@ export async function gateway(behind: number, users: string[]): Promise<Gateway>
     },
   })
   await enrol(running, users)
+  await keepHashes(running)
   const cpu = account('postern', () => running.pid)
   cpu.adopt([running.pid, ...running.fronts()])
   // The health check learns what the old server can, and that it greets with one line.
@@ -62,6 +70,22 @@ async function enrol({ folder }: Running, users: string[]): Promise<void> {
     const answer = await askServer(`${folder}/state`, 'user.enroll-many', { made, replace: false })
     if (answer === null) throw new Error('the server is gone')
   }
+}
+
+/** As after everybody's first login: the password of each is hashed, which takes hours for some ten thousand. */
+async function keepHashes({ folder }: Running): Promise<void> {
+  const keys = createKeyring(masterKeyFromFile(join(folder, 'keys/master.key'), false).key)
+  const password = new Secret(Buffer.from(PASSWORD))
+  const hash = await argon2id.hash(password)
+  const db = new DatabaseSync(join(folder, 'state/postern.sqlite'))
+  const put = db.prepare('INSERT OR REPLACE INTO password_hashes VALUES (?, ?)')
+  const users = db.prepare('SELECT name, enrolment FROM users').all() as { name: string; enrolment: string }[]
+  db.exec('BEGIN IMMEDIATE')
+  for (const { name, enrolment } of users) {
+    put.run(name, sealKept(keys, name, { trace: traceOf(keys, name, enrolment, password), hash }))
+  }
+  db.exec('COMMIT')
+  db.close()
 }
 
 /** The clients of a bench are none of them. */

@@ -17,10 +17,15 @@ beforeEach(() => {
   db.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (n INTEGER PRIMARY KEY, filler BLOB)')
   other = new DatabaseSync(join(folder, 'db'), { timeout: 0 })
   ran.length = 0
-  const exec = db.exec.bind(db)
-  db.exec = (sql) => {
-    ran.push(sql)
-    exec(sql)
+  const prepare = db.prepare.bind(db)
+  db.prepare = (sql) => {
+    const statement = prepare(sql)
+    const run = statement.run.bind(statement) as (...values: never[]) => ReturnType<typeof statement.run>
+    statement.run = (...values: unknown[]) => {
+      ran.push(sql)
+      return run(...(values as never[]))
+    }
+    return statement
   }
   writer = createWriter(db)
 })
@@ -51,6 +56,16 @@ test('what is asked for within one turn is one transaction, and is there when th
   expect(ran.filter((sql) => sql.startsWith('BEGIN'))).toHaveLength(1)
   await writer.write(() => put(4))
   expect(ran.filter((sql) => sql.startsWith('BEGIN'))).toHaveLength(2)
+})
+
+test('a job that throws takes back all its writes when it is alone, and the next one is written', async () => {
+  const alone = writer.write(() => {
+    put(1)
+    throw new Error('no')
+  })
+  await expect(alone).rejects.toThrow('no')
+  await writer.write(() => put(2))
+  expect(seen()).toEqual([2])
 })
 
 test('a job that throws takes back its own writes alone', async () => {

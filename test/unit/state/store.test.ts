@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { STAKES_MAX } from '../../../src/base/login-limits.ts'
 import { Secret } from '../../../src/base/secret.ts'
 import { createKeyring } from '../../../src/state/secrets.ts'
 import { openStore, storeExists } from '../../../src/state/sqlite.ts'
@@ -464,4 +465,31 @@ test('a store that can be read and not written says so when it is tried', async 
   other.close()
   await store.tryWrite(T0)
   await store.tryWrite(T0 + 1)
+})
+
+describe('a place where more users were proven than anybody asks for', () => {
+  const place = '192.0.2.0/24'
+  const one = { kind: 'network' as const, user: '', place, allow: 100, per: 3_600_000, lock: 900_000, grows: true }
+  const room = async (at: number) =>
+    (await store.standing({ counts: [one], pool: { user: '', place }, marks: [], home: null, now: at })).room[0]
+  const fail = async (times: number) => {
+    const tries = Array.from({ length: times }, () =>
+      store.fail({ counts: [one], pool: { user: '', place }, mark: null, who: 1, at: T0 }),
+    )
+    return (await Promise.all(tries)).flatMap(({ locks }) => locks)
+  }
+
+  test('has room for as many as may be undecided at once, and is locked at its own number and not before', async () => {
+    for (let n = 0; n < 300; n++) {
+      const user = `user${n}`
+      await enroll(user)
+      const login = { at: T0, ip: `198.51.100.${n % 250}`, factor: 'none' as const, listener: 'outside' }
+      const proof: Proof = { user, enrolment: 'e1', by: { is: 'password' }, resealed: [], trust: null, login, network: place, counted: place } // prettier-ignore
+      expect((await store.prove(proof, T0)).say).toBe('recorded')
+    }
+    expect([await room(T0), await room(T0 + 1)]).toEqual([STAKES_MAX, STAKES_MAX])
+    expect(await fail(399)).toEqual([])
+    expect(await room(T0)).toBe(1)
+    expect(await fail(1)).toMatchObject([{ kind: 'network', place }])
+  })
 })
