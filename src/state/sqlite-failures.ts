@@ -203,9 +203,10 @@ function allowed(tables: Tables, { allow, grows, place }: Allowance, now: number
   const more = most - allow
   if (!grows || more <= 0) return allow
   if (more <= STAKES_MAX && now < (tables.large.get(place) ?? 0)) return most
-  const found = whole(tables.proven.get(place, now - NETWORK_KEPT_MS, more) ?? {}, 'number')
+  const enough = Math.max(more, STAKES_MAX)
+  const found = whole(tables.proven.get(place, now - NETWORK_KEPT_MS, enough) ?? {}, 'number')
   if (found >= STAKES_MAX) noteLarge(tables.large, place, now)
-  return allow + found
+  return Math.min(most, allow + found)
 }
 
 function noteLarge(large: Map<string, number>, place: string, now: number): void {

@@ -44,15 +44,19 @@ function watching(pid: () => number): Account {
     get args() {
       return ['--watch', String(pid())]
     },
-    cpuMs: () => treeOf(pid()).reduce((sum, one) => sum + ticksOf(one) * 10, 0),
+    cpuMs: () => cpuMs(treeOf(pid())),
     adopt: () => undefined,
     close: () => undefined,
   }
 }
 
-function ticksOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ') // prettier-ignore
-  return Number(fields[11]) + Number(fields[12])
+/** Processor time of processes in ms, user and system, in steps of 10. */
+export function cpuMs(pids: number[]): number {
+  const ticksOf = (pid: number) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ') // prettier-ignore
+    return Number(fields[11]) + Number(fields[12])
+  }
+  return pids.reduce((sum, one) => sum + ticksOf(one) * 10, 0)
 }
 
 /** A process and all below it. */
@@ -62,10 +66,10 @@ export function treeOf(pid: number): number[] {
   return [pid, ...below.flatMap(treeOf)]
 }
 
-/** Memory of a process tree in KiB: each page counted once, shared among those that hold it. */
-export function pssKib(pid: number): number {
+/** Memory of processes in KiB: each page counted once, shared among all that hold it. */
+export function pssKib(pids: number[]): number {
   const of = (one: number) => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${one}/smaps_rollup`, 'utf8'))?.[1] ?? 0)
-  return treeOf(pid).reduce((sum, one) => sum + of(one), 0)
+  return pids.reduce((sum, one) => sum + of(one), 0)
 }
 
 export type Program = { pid: number; said(): string; stop(): Promise<void> }

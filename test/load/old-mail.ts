@@ -35,16 +35,25 @@ export type LoadOptions = {
 }
 
 /** Runs the load generator. Throws when sessions failed: figures of such a run say nothing. */
-export async function load({ port, pass, account, flags }: LoadOptions): Promise<Load> {
-  const args = Object.entries<string | number | true>({
-    port,
-    pass,
-    'totp-secret': encodeBase32(TOTP_SEED),
-    ...flags,
-  }).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, String(value)]))
-  const { stdout } = await run(here('pop3load'), [...args, ...(account?.args ?? [])], { maxBuffer: 1e7 }).catch(
-    (error: Error & { stdout?: string }) => ({ stdout: error.stdout ?? '' }),
+export async function load(options: LoadOptions): Promise<Load> {
+  const [file, args] = generator(options)
+  const { stdout } = await run(file, args, { maxBuffer: 1e7 }).catch((error: Error & { stdout?: string }) => ({
+    stdout: error.stdout ?? '',
+  }))
+  return read(stdout, args)
+}
+
+/** The load generator and what it is called with. */
+export function generator({ port, pass, account, flags }: LoadOptions): [file: string, args: string[]] {
+  const all = { port, pass, 'totp-secret': encodeBase32(TOTP_SEED), ...flags }
+  const args = Object.entries<string | number | true>(all).flatMap(([name, value]) =>
+    value === true ? [`--${name}`] : [`--${name}`, String(value)],
   )
+  return [here('pop3load'), [...args, ...(account?.args ?? [])]]
+}
+
+/** Reads a line that it printed. Throws when sessions failed. */
+export function read(stdout: string, args: string[]): Load {
   const figures = JSON.parse(stdout || '{"err":"it printed nothing"}') as Load
   if ((figures['failed'] ?? 1) > 0) throw new Error(`${args.join(' ')}: ${stdout}`)
   return figures
