@@ -37,6 +37,8 @@ export type StandSetup = {
   options?: Partial<RelayOptions>
   /** The client does not read until told so. */
   unread?: boolean
+  /** TLS towards the old server. */
+  isSecured?: boolean
 }
 
 const certificate = await testCertificate(['localhost'])
@@ -49,8 +51,8 @@ export async function stand({
   script = {},
   options = {},
   unread = false,
+  isSecured = process.env[BEHIND] !== undefined,
 }: StandSetup = {}): Promise<Stand> {
-  const isSecured = process.env[BEHIND] !== undefined
   const old = await fakeServer({
     greeting: null,
     ...(isSecured && { tls: { how: 'implicit', ...certificate } }),
