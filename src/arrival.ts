@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { Address, Endpoint } from './base/ip.ts'
 import { TURNED_AWAY_SHARE } from './base/gate-limits.ts'
-import { HANDSHAKE_DEADLINE_MS, LINGER_MS } from './base/limits.ts'
+import { LINGER_MS } from './base/limits.ts'
 import { never } from './base/never.ts'
 import { part } from './base/parting.ts'
 import type { Budget } from './front/budget.ts'
@@ -89,7 +89,7 @@ export async function sayDenied(
   if (onDeny !== 'say' && why === 'denied') return
   if (!house.turnedAway.enter(place, Math.ceil(limits.connections * TURNED_AWAY_SHARE))) return
   try {
-    const client = listener.tls === 'stls' ? socket : await secure(socket, house, withinHandshake(stop))
+    const client = listener.tls === 'stls' ? socket : await secure(socket, house, [stop])
     client?.write(why === 'unsure' ? TROUBLE : DENIED)
     if (client !== null) await part(client, LAST_WORDS)
   } finally {
@@ -98,14 +98,9 @@ export async function sayDenied(
 }
 
 /** TLS on a connection that nobody keeps account of. */
-async function secure(socket: Socket, house: Doorstep, signal: AbortSignal): Promise<Socket | null> {
-  const secured = await house.tls().secure(socket, signal, 'no-certificate')
+async function secure(socket: Socket, house: Doorstep, stops: AbortSignal[]): Promise<Socket | null> {
+  const secured = await house.tls().secure(socket, stops, 'no-certificate')
   return secured.at === 'failed' ? null : secured.socket.on('error', () => undefined)
-}
-
-/** Gives a signal that aborts with `stop`, or when a handshake takes too long. */
-export function withinHandshake(stop: AbortSignal): AbortSignal {
-  return AbortSignal.any([stop, AbortSignal.timeout(HANDSHAKE_DEADLINE_MS)])
 }
 
 /**
@@ -120,7 +115,7 @@ async function answerCheck(
   tried: () => void,
 ): Promise<void> {
   const bare = listener.tls === 'stls'
-  const first = bare ? socket : await secure(socket, house, withinHandshake(stop))
+  const first = bare ? socket : await secure(socket, house, [stop])
   if (first === null) return
   const { client } = await runLogin(first, {
     server: null,
@@ -131,7 +126,7 @@ async function answerCheck(
       tried()
       return Promise.resolve({ say: 'trouble', line: TROUBLE })
     },
-    startTls: bare ? (late) => secure(socket, house, AbortSignal.any([withinHandshake(stop), late])) : null,
+    startTls: bare ? (late) => secure(socket, house, [stop, late]) : null,
   })
   await part(client, LAST_WORDS)
 }

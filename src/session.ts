@@ -10,7 +10,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { judge } from './attempt.ts'
-import { arrive, LAST_WORDS, sayDenied, withinHandshake, type Arrival, type Peer } from './arrival.ts'
+import { arrive, LAST_WORDS, sayDenied, type Arrival, type Peer } from './arrival.ts'
 import type { Ending, SessionCounts } from './audit/events.ts'
 import type { Clock } from './base/clock.ts'
 import { parseAddress, type Address } from './base/ip.ts'
@@ -141,7 +141,7 @@ async function secure(
   stop: AbortSignal,
   late: AbortSignal[] = [],
 ): Promise<Socket | null> {
-  const secured = await house.tls().secure(socket, AbortSignal.any([withinHandshake(stop), ...late]), ask)
+  const secured = await house.tls().secure(socket, [stop, ...late], ask)
   if (secured.at === 'failed') {
     // A handshake that we ended ourselves has not failed.
     if (!stop.aborted) house.keeper.tell({ kind: 'tls-failed', session, reason: secured.reason })

@@ -7,6 +7,10 @@
 export const CLIENT_HELLO_MAX = 16_384
 /** A ClientHello is cut into one to three TLS records; joining thousands of tiny ones is an attack on the processor. */
 export const CLIENT_HELLO_RECORDS_MAX = 64
+/** Kinds of ClientHello whose fingerprint a front remembers; when they are more it begins anew, */
+export const FINGERPRINTS_MAX = 500
+/** and it remembers none whose parts are longer than this, in characters. */
+export const FINGERPRINT_KEY_MAX = 2_048
 /** From accept to the end of the TLS handshake. Node's own default of 120 s lets strangers hold sockets. */
 export const HANDSHAKE_DEADLINE_MS = 10_000
 /** After our last words: how long a client may take to read them before the socket goes. */

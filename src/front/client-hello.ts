@@ -3,7 +3,7 @@
  * not a library, because these are the first bytes of a stranger: every length is checked, nothing grows past {@link CLIENT_HELLO_MAX}.
  */
 import { createHash } from 'node:crypto'
-import { CLIENT_HELLO_MAX, CLIENT_HELLO_RECORDS_MAX } from '../base/limits.ts'
+import { CLIENT_HELLO_MAX, CLIENT_HELLO_RECORDS_MAX, FINGERPRINT_KEY_MAX, FINGERPRINTS_MAX } from '../base/limits.ts'
 
 export type ClientHello = {
   /** JA4 as the field computes it. */
@@ -23,6 +23,8 @@ const SIGNATURE_ALGORITHMS = 13
 const ALPN = 16
 const SUPPORTED_VERSIONS = 43
 const COMES_AND_GOES: ReadonlySet<number> = new Set([21, 35, 41, 42, 44])
+/** Extensions whose content counts as it is, not their presence alone. */
+const LOOKED_INTO: ReadonlySet<number> = new Set([SIGNATURE_ALGORITHMS, ALPN])
 
 /** RFC 8701: values that clients draw at random to keep servers honest. */
 const isGrease = (value: number): boolean => (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff)
@@ -44,7 +46,9 @@ class Cursor {
     return part
   }
   number(size: 1 | 2 | 3): number {
-    return this.take(size).readUIntBE(0, size)
+    if (size > this.left) throw new RangeError('truncated')
+    this.#at += size
+    return this.#bytes.readUIntBE(this.#at - size, size)
   }
   /** A vector: its length in `size` octets, then its bytes. */
   vector(size: 1 | 2 | 3): Cursor {
@@ -101,6 +105,10 @@ function handshakeMessage(bytes: Buffer): Buffer | 'more' | 'not-tls' {
 }
 
 type Extension = { id: number; data: Buffer }
+type Fingerprints = Pick<ClientHello, 'ja4' | 'stable'>
+
+/** There are as many fingerprints as there are programs: what was computed for one is looked up for the next. */
+const known = new Map<string, Fingerprints>()
 
 function fingerprint(hello: Cursor): ClientHello {
   const legacyVersion = hello.number(2)
@@ -117,13 +125,31 @@ function fingerprint(hello: Cursor): ClientHello {
     }
   }
   const all = extensions.filter(({ id }) => !isGrease(id))
-  const steady = all.filter(({ id }) => !COMES_AND_GOES.has(id))
   const suites = ciphers.filter((id) => !isGrease(id))
-  return {
-    ja4: ja4(legacyVersion, suites, all),
-    stable: ja4(legacyVersion, suites, steady),
-    serverName: serverName(extensions),
-  }
+  return { ...fingerprintsOf(legacyVersion, suites, all), serverName: serverName(all) }
+}
+
+function fingerprintsOf(legacyVersion: number, suites: number[], all: Extension[]): Fingerprints {
+  const key = keyOf(legacyVersion, suites, all)
+  const found = known.get(key)
+  if (found !== undefined) return found
+  const steady = all.filter(({ id }) => !COMES_AND_GOES.has(id))
+  const made = { ja4: ja4(legacyVersion, suites, all), stable: ja4(legacyVersion, suites, steady) }
+  if (known.size >= FINGERPRINTS_MAX) known.clear()
+  if (key.length <= FINGERPRINT_KEY_MAX) known.set(key, made)
+  return made
+}
+
+/** All that goes into a fingerprint, and nothing that differs from one connection of a program to the next: some shuffle their extensions. */
+function keyOf(legacyVersion: number, suites: number[], all: Extension[]): string {
+  const extensions = all.map(({ id, data }) => (LOOKED_INTO.has(id) ? `${id}:${data.toString('latin1')}` : `${id}`))
+  const versions = numbersIn(all.find(({ id }) => id === SUPPORTED_VERSIONS)?.data)
+  return JSON.stringify([legacyVersion, suites, versions, extensions.sort()])
+}
+
+/** Of a list with a length of one octet before it. */
+function numbersIn(list: Buffer | undefined): number[] | null {
+  return list === undefined ? null : new Cursor(list).vector(1).numbers().filter((id) => !isGrease(id)) // prettier-ignore
 }
 
 function ja4(legacyVersion: number, ciphers: number[], extensions: Extension[]): string {
@@ -148,13 +174,7 @@ function ja4(legacyVersion: number, ciphers: number[], extensions: Extension[]):
 }
 
 function version(legacy: number, supported: Buffer | undefined): string {
-  const offered =
-    supported === undefined
-      ? [legacy]
-      : new Cursor(supported)
-          .vector(1)
-          .numbers()
-          .filter((id) => !isGrease(id))
+  const offered = numbersIn(supported) ?? [legacy]
   const names: Record<number, string> = { 0x0304: '13', 0x0303: '12', 0x0302: '11', 0x0301: '10', 0x0300: 's3' }
   return names[Math.max(0, ...offered)] ?? '00'
 }

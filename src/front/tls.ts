@@ -9,7 +9,7 @@ import {
   type Server,
   type TLSSocket,
 } from 'node:tls'
-import { once } from 'node:events'
+import { HANDSHAKE_DEADLINE_MS } from '../base/limits.ts'
 import type { CertificateFacts, TlsFacts } from '../audit/events.ts'
 import type { CertificatePlan, ClientCaPlan, Snapshot } from '../keeper/messages.ts'
 import { certificateOf } from './client-certificate.ts'
@@ -56,17 +56,17 @@ export type Terminator = {
   update(snapshot: Snapshot): void
   setTicketKeys(keys: Buffer): void
   /**
-   * Needs an accepted socket and a signal that aborts at the handshake's deadline. Gives the secured socket with what the
+   * Needs an accepted socket and signals that end the handshake before its deadline does. Gives the secured socket with what the
    * audit wants to know, or why not. Never throws for what a stranger sends.
    */
-  secure(raw: Socket, signal: AbortSignal, ask: Ask): Promise<Secured | NotSecured>
+  secure(raw: Socket, stops: readonly AbortSignal[], ask: Ask): Promise<Secured | NotSecured>
 }
 
 /**
  * Makes the TLS servers of a front; they never listen themselves, accepted sockets are handed to them. There are two, as a session that
  * was made where nobody asks for certificates must not be resumed where somebody does.
  */
-export function terminator(first: Snapshot): Terminator {
+export function terminator(first: Snapshot, deadlineMs = HANDSHAKE_DEADLINE_MS): Terminator {
   const waiting = new WeakMap<Socket, (result: TLSSocket | Error) => void>()
   const settled = (raw: Socket, result: TLSSocket | Error) => waiting.get(raw)?.(result)
   const plain = makeDoor(first, null, settled)
@@ -90,30 +90,34 @@ export function terminator(first: Snapshot): Terminator {
       else if (asking === null) asking = makeDoor(next, clientCa, settled)
       else asking.update(next, clientCa)
     },
-    setTicketKeys(keys) {
-      plain.server.setTicketKeys(keys)
-    },
-    async secure(raw, signal, ask) {
+    setTicketKeys: plain.setTicketKeys,
+    async secure(raw, stops, ask) {
       const started = performance.now()
-      const hello = await awaitHello(raw, signal)
-      if (signal.aborted) return { at: 'failed', reason: 'handshake deadline passed' }
-      if (hello === 'not-tls') return { at: 'failed', reason: 'not a TLS client hello' }
-      if (hello === 'closed') return { at: 'failed', reason: 'closed before the handshake' }
-      const abort = () => raw.destroy()
-      signal.addEventListener('abort', abort, { once: true })
-      const ca = ask === 'certificate' ? clientCa : null
-      const result = await handshake((ca === null ? plain : (asking ?? plain)).server, raw)
-      signal.removeEventListener('abort', abort)
-      if (signal.aborted) return { at: 'failed', reason: 'handshake deadline passed' }
-      if (result instanceof Error) return { at: 'failed', reason: reasonOf(result) }
-      const handshakeMs = performance.now() - started
-      const facts = factsOf(result, hello, ca === null ? null : certificateOf(result, ca.userFrom))
-      return { at: 'secured', socket: result, facts, client: hello.stable, handshakeMs }
+      const guard = guarded(raw, stops, deadlineMs)
+      try {
+        const hello = await awaitHello(raw)
+        if (guard.isOver()) return { at: 'failed', reason: 'handshake deadline passed' }
+        if (hello === 'not-tls') return { at: 'failed', reason: 'not a TLS client hello' }
+        if (hello === 'closed') return { at: 'failed', reason: 'closed before the handshake' }
+        const ca = ask === 'certificate' ? clientCa : null
+        const result = await handshake((ca === null ? plain : (asking ?? plain)).server(), raw)
+        if (guard.isOver()) return { at: 'failed', reason: 'handshake deadline passed' }
+        if (result instanceof Error) return { at: 'failed', reason: reasonOf(result) }
+        const handshakeMs = performance.now() - started
+        const facts = factsOf(result, hello, ca === null ? null : certificateOf(result, ca.userFrom))
+        return { at: 'secured', socket: result, facts, client: hello.stable, handshakeMs }
+      } finally {
+        guard.end()
+      }
     },
   }
 }
 
-type Door = { server: Server; update(snapshot: Snapshot, ca: ClientCaPlan | null): void }
+type Door = {
+  server(): Server
+  update(snapshot: Snapshot, ca: ClientCaPlan | null): void
+  setTicketKeys(keys: Buffer): void
+}
 
 /** One TLS server. With a CA it asks for certificates, and ends no handshake for what it gets: it says so in `authorized`. */
 function makeDoor(
@@ -122,26 +126,47 @@ function makeDoor(
   settled: (raw: Socket, to: TLSSocket | Error) => void,
 ): Door {
   let contexts = contextsOf(snapshot, ca)
-  const server = createServer({
-    ...materialOf(firstOf(snapshot), snapshot, ca),
-    allowHalfOpen: true,
-    ALPNProtocols: ['pop3'],
-    SNICallback: (name, done) => {
-      done(null, pick(contexts, name))
-    },
-    ...(ca !== null && { requestCert: true, rejectUnauthorized: false }),
-  })
-  server.on('secureConnection', (socket) => {
-    settled(rawOf(socket), socket)
-  })
-  server.on('tlsClientError', (error, socket) => {
-    settled(rawOf(socket), error)
-  })
+  let keys: Buffer | null = null
+  const make = (of: Snapshot, among: ClientCaPlan | null) => {
+    const server = createServer({
+      ...materialOf(firstOf(of), of, among),
+      allowHalfOpen: true,
+      ALPNProtocols: ['pop3'],
+      // A handshake that waits for it costs a twentieth more: only where there is something to choose.
+      ...(of.certificates.length > 1 && {
+        SNICallback: (name: string, done: (error: null, context: SecureContext) => void) => {
+          done(null, pick(contexts, name))
+        },
+      }),
+      ...(among !== null && { requestCert: true, rejectUnauthorized: false }),
+    })
+    if (keys !== null) server.setTicketKeys(keys)
+    server.on('secureConnection', (socket) => {
+      settled(rawOf(socket), socket)
+    })
+    server.on('tlsClientError', (error, socket) => {
+      settled(rawOf(socket), error)
+    })
+    return server
+  }
+  let server = make(snapshot, ca)
+  let chooses = snapshot.certificates.length > 1
   return {
-    server,
+    server: () => server,
     update(next, nextCa) {
       contexts = contextsOf(next, nextCa)
-      server.setSecureContext(materialOf(firstOf(next), next, nextCa))
+      const willChoose = next.certificates.length > 1
+      if (willChoose !== chooses) server = make(next, nextCa)
+      else {
+        server.setSecureContext(materialOf(firstOf(next), next, nextCa))
+        // The new context has drawn keys of its own, which no other front knows.
+        if (keys !== null) server.setTicketKeys(keys)
+      }
+      chooses = willChoose
+    },
+    setTicketKeys(next) {
+      keys = next
+      server.setTicketKeys(next)
     },
   }
 }
@@ -191,22 +216,49 @@ function firstOf(snapshot: Snapshot): CertificatePlan {
   return plan
 }
 
+/** Destroys the socket when the time for a handshake is over, or a signal aborts. A signal of its own would cost more than all else here. */
+function guarded(raw: Socket, stops: readonly AbortSignal[], deadlineMs: number): { isOver(): boolean; end(): void } {
+  let isOver = false
+  const abort = () => {
+    isOver = true
+    raw.destroy()
+  }
+  const timer = setTimeout(abort, deadlineMs)
+  for (const stop of stops) {
+    if (stop.aborted) abort()
+    else stop.addEventListener('abort', abort)
+  }
+  return {
+    isOver: () => isOver,
+    end() {
+      clearTimeout(timer)
+      for (const stop of stops) stop.removeEventListener('abort', abort)
+    },
+  }
+}
+
+/** Resolves when there is something to read, or never will be. */
+function news(raw: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      raw.off('readable', done).off('end', done).off('close', done)
+      resolve()
+    }
+    raw.on('readable', done).on('end', done).on('close', done)
+  })
+}
+
 /** Reads until the ClientHello is whole and puts it back for OpenSSL. */
-async function awaitHello(raw: Socket, signal: AbortSignal): Promise<ClientHello | 'not-tls' | 'closed'> {
-  let seen: Buffer = Buffer.alloc(0)
-  while (!signal.aborted) {
+async function awaitHello(raw: Socket): Promise<ClientHello | 'not-tls' | 'closed'> {
+  let seen: Buffer | null = null
+  for (;;) {
     const chunk = raw.read() as Buffer | null
     if (chunk === null) {
-      if (raw.readableEnded || raw.destroyed) return 'closed'
-      try {
-        await once(raw, 'readable', { signal })
-      } catch {
-        return 'closed'
-      }
-      if (raw.readableLength === 0 && (raw.readableEnded || raw.destroyed || raw.readable === false)) return 'closed'
+      if (raw.readableEnded || raw.destroyed || !raw.readable) return 'closed'
+      await news(raw)
       continue
     }
-    seen = Buffer.concat([seen, chunk])
+    seen = seen === null ? chunk : Buffer.concat([seen, chunk])
     const hello = readClientHello(seen)
     if (hello === 'not-tls') return 'not-tls'
     if (hello !== 'more') {
@@ -214,7 +266,6 @@ async function awaitHello(raw: Socket, signal: AbortSignal): Promise<ClientHello
       return hello
     }
   }
-  return 'closed'
 }
 
 function factsOf(socket: TLSSocket, hello: ClientHello, certificate: CertificateFacts | null): TlsFacts {

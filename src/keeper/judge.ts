@@ -28,17 +28,20 @@ export function createJudge(context: JudgeContext): Judge {
       for (const login of desk.logins.values()) {
         const isOfDevice = device === undefined || login.asked?.marks.device.id === device
         // It stays on the desk: its front still has a token, and settles with it.
-        if (login.user === user && isOfDevice) login.gone.abort()
+        if (login.user === user && isOfDevice) login.gone.abort(GONE)
       }
     },
   }
 }
 
+/** Made once: without a reason each abort makes an error with a stack of its own. */
+const GONE = 'gone'
+
 function release(desk: Desk, session: string): void {
   const login = desk.logins.get(session)
   if (login === undefined) return
   desk.logins.delete(session)
-  login.gone.abort()
+  login.gone.abort(GONE)
   // The old server has the password, and nobody waits for its answer any more.
   const { stake } = login
   const by = login.asked?.by.is

@@ -100,17 +100,17 @@ type Inbox = {
 
 function openInbox(bare: Duplex, options: LoginOptions): Inbox {
   const reader = lineReader()
-  const gone = new AbortController()
-  const late = new AbortController()
+  /** Of the judgement under way. A signal costs as much as a command does, so there is one only where somebody waits for it. */
+  let gone: AbortController | null = null
+  const late = options.startTls === null ? null : new AbortController()
   let client = bare
   let tls: 'none' | 'failed' | 'secured' = 'none'
   let wake = () => {}
   let verdict: LoginVerdict | null = null
-  let judging = false
   let ended = false
   let closed: Ending | null = null
   const clock = stopwatch(options.deadlineMs, () => {
-    late.abort()
+    late?.abort(OVER)
     wake()
   })
 
@@ -128,7 +128,7 @@ function openInbox(bare: Duplex, options: LoginOptions): Inbox {
   }
   const onClose = () => {
     closed ??= ended ? 'client-closed' : 'client-reset'
-    gone.abort()
+    gone?.abort(OVER)
     wake()
   }
   const onStop = () => {
@@ -158,11 +158,11 @@ function openInbox(bare: Duplex, options: LoginOptions): Inbox {
     if (verdict !== null) {
       const given = verdict
       verdict = null
-      judging = false
+      gone = null
       clock.go()
       return { on: 'verdict', verdict: given }
     }
-    const kind = judging ? null : expects(state)
+    const kind = gone !== null ? null : expects(state)
     if (kind === null) return null
     const line = reader.next(kind)
     if (line.got !== 'none') return inputOf(state, line, reader.size())
@@ -182,7 +182,8 @@ function openInbox(bare: Duplex, options: LoginOptions): Inbox {
       }
     },
     await(judge) {
-      judging = true
+      gone = new AbortController()
+      if (closed !== null) gone.abort(OVER)
       clock.halt()
       void judge(gone.signal).then((given) => {
         verdict = given
@@ -209,6 +210,7 @@ function openInbox(bare: Duplex, options: LoginOptions): Inbox {
       reader.clear()
     },
     async secure(startTls) {
+      if (late === null) throw new Error('TLS within TLS')
       await written(client, [late.signal, options.stop])
       const secured = await startTls(late.signal)
       tls = secured === null ? 'failed' : 'secured'
@@ -218,13 +220,16 @@ function openInbox(bare: Duplex, options: LoginOptions): Inbox {
     },
     client: () => client,
     close() {
-      gone.abort()
+      gone?.abort(OVER)
       clock.halt()
       options.stop.removeEventListener('abort', onStop)
       leave()
     },
   }
 }
+
+/** Made once: without a reason each abort makes an error with a stack of its own. */
+const OVER = 'over'
 
 /** Resolves when the system has all that was written, or one of the signals aborts: TLS writes past what still waits here. */
 async function written(client: Duplex, until: AbortSignal[]): Promise<void> {

@@ -63,7 +63,7 @@ async function door(tls: Terminator, ask: 'certificate' | 'no-certificate' = 'ce
   const server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
     socket.on('error', () => undefined)
     open.push({ close: () => socket.destroy() })
-    void tls.secure(socket, AbortSignal.timeout(5_000), ask).then((result) => {
+    void tls.secure(socket, [], ask).then((result) => {
       if (result.at === 'failed') throw new Error(result.reason)
       result.socket.on('error', () => undefined)
       waiters.shift()?.(result)

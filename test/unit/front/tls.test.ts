@@ -51,13 +51,13 @@ function snapshot(minVersion: Snapshot['minVersion'] = 'TLSv1.2'): Snapshot {
 type Door = { port: number; next(): Promise<Secured | NotSecured>; tls: Terminator }
 
 /** A listening door whose connections go through a terminator, as a front has it. */
-async function door(tls = terminator(snapshot()), signal = () => AbortSignal.timeout(5_000)): Promise<Door> {
+async function door(tls = terminator(snapshot()), signal = () => new AbortController().signal): Promise<Door> {
   const results: Promise<Secured | NotSecured>[] = []
   const waiters: ((result: Promise<Secured | NotSecured>) => void)[] = []
   const server: Server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
     socket.on('error', () => undefined)
     open.push({ close: () => socket.destroy() })
-    const result = tls.secure(socket, signal(), 'no-certificate')
+    const result = tls.secure(socket, [signal()], 'no-certificate')
     const waiter = waiters.shift()
     if (waiter === undefined) results.push(result)
     else waiter(result)
@@ -141,10 +141,26 @@ describe('a handshake', () => {
     expect(await next()).toEqual({ at: 'failed', reason: 'closed before the handshake' })
   })
 
-  test('a client that says nothing is let go at the deadline', async () => {
-    const { port, next } = await door(undefined, () => AbortSignal.abort())
-    connectPlain(port, '127.0.0.1')
+  test.each([
+    ['says nothing', ''],
+    ['stops within its hello', '\x16\x03\x01\x02'],
+  ])('a client that %s is let go at the deadline', async (_, said) => {
+    const { port, next } = await door(terminator(snapshot(), 50))
+    connectPlain(port, '127.0.0.1').write(said, 'latin1')
     expect(await next()).toEqual({ at: 'failed', reason: 'handshake deadline passed' })
+  })
+
+  test('that is to end from outside ends, also when that was known before', async () => {
+    const stop = new AbortController()
+    const { port, next } = await door(undefined, () => stop.signal)
+    connectPlain(port, '127.0.0.1')
+    const result = next()
+    setTimeout(() => {
+      stop.abort()
+    }, 20)
+    expect(await result).toMatchObject({ at: 'failed' })
+    connectPlain(port, '127.0.0.1')
+    expect(await next()).toMatchObject({ at: 'failed' })
   })
 })
 
@@ -190,6 +206,15 @@ describe('resumption', () => {
     await once(peer, 'data')
     return { got, session: session ?? ((await ticket)[0] as Buffer) }
   }
+
+  test.each([3, 1])('goes on at another front after a reload, with %i certificates', async (count) => {
+    const few = { ...snapshot(), certificates: snapshot().certificates.slice(0, count) }
+    const there = front()
+    there.update(few)
+    const [one, other] = [await door(front()), await door(there)]
+    const full = await visit(one.port, one.next, 'TLSv1.3')
+    expect((await visit(other.port, other.next, 'TLSv1.3', full.session)).got.facts.resumed).toBe(true)
+  })
 
   test.each(['TLSv1.2', 'TLSv1.3'] as const)(
     'of %s works at another front, and the device stays the same',
