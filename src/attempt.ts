@@ -71,7 +71,7 @@ async function prove(
     if (settled.say === 'welcome' && !gone.aborted) {
       return { verdict: { say: 'welcome', words: login.words }, server: login, backend: plan }
     }
-    login.socket.destroy()
+    login.source.socket.destroy()
     return TROUBLED
   }
   if (settled.say === 'refuse') return await refuseAfter(settled.holdMs, gone)
@@ -90,7 +90,7 @@ async function settleOrLetGo(
   try {
     return await counter.keeper.settle(question)
   } catch (error) {
-    if (login.at === 'proven') login.socket.destroy()
+    if (login.at === 'proven') login.source.socket.destroy()
     throw error
   }
 }

@@ -185,7 +185,7 @@ async function converse(
     },
   })
   if (login.at === 'over') {
-    proven.server?.socket.destroy()
+    proven.server?.source.socket.destroy()
     await part(login.client, LAST_WORDS)
     const reason = login.reason === 'violation' ? 'too-many-failures' : login.reason
     return { reason, ...(proven.server && { counts: NOTHING }) }
@@ -208,7 +208,7 @@ function carry(
   stop: AbortSignal,
   mail: MailReport | null,
 ): Promise<End> {
-  return relay(client, server.socket, {
+  return relay(client, server.source, {
     fromClient: rest,
     fromServer: server.leftover,
     pipelining: backend?.capabilities?.some((line) => line.toUpperCase() === 'PIPELINING') === true,

@@ -5,6 +5,14 @@
 
 /** A ClientHello with post-quantum key shares takes about 2 KiB; more than 16 KiB is an attack on memory. */
 export const CLIENT_HELLO_MAX = 16_384
+/** The buffer that a session without a long reply under way reads into from the old server, */
+export const SOURCE_SMALL = 1_024
+/** the one for a long reply: larger ones make logins wait behind bulk, */
+export const SOURCE_LARGE = 65_536
+/** and how many of these one front has in use at most; further long replies come through the small one. */
+export const SOURCE_LARGE_MAX = 512
+/** So many that are not in use are kept. */
+export const SOURCE_LARGE_KEPT = 64
 /** A ClientHello is cut into one to three TLS records; joining thousands of tiny ones is an attack on the processor. */
 export const CLIENT_HELLO_RECORDS_MAX = 64
 /** Kinds of ClientHello whose fingerprint a front remembers; when they are more it begins anew, */

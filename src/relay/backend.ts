@@ -3,7 +3,6 @@
  * a line that is not understood, or comes unasked, is never taken for a +OK.
  */
 import { createHash } from 'node:crypto'
-import type { Socket } from 'node:net'
 import { systemClock, type Clock } from '../base/clock.ts'
 import {
   BACKEND_BEFORE_PASSWORD_MS,
@@ -22,6 +21,7 @@ import type { Conversation, Heard } from './conversation.ts'
 import { failureOf, type Cause, type Failure } from './failure.ts'
 import { offersXclient, proxyHeader, xclientLine, type Client } from './introduction.ts'
 import { causeOf, openBackend, type Opened, type Way } from './opening.ts'
+import type { Source } from './source.ts'
 
 /** Deadlines in milliseconds. Tests hand in short ones; `loginTimeMs` of the plan holds from the password on. */
 export type LoginDeadlines = { connect: number; tls: number; greeting: number; user: number; beforePassword: number }
@@ -49,12 +49,12 @@ export type LoginRequest = {
 }
 
 /**
- * The old server said +OK to the password, and then what it says to STAT. The socket is paused and half-open is allowed on it; its errors are swallowed.
+ * The old server said +OK to the password, and then what it says to STAT. The source is halted and half-open is allowed on its socket; errors are swallowed.
  * `leftover`: what the server said behind that. `words`: of the +OK, latin1 and not cleaned. `address`: host:port.
  */
 export type Proven = {
   at: 'proven'
-  socket: Socket
+  source: Source
   leftover: Buffer
   address: string
   words: string
@@ -66,7 +66,7 @@ export type BackendLogin = Proven | (Failure & { tookMs: number })
 
 /**
  * Logs in, trying the plan's addresses in order until a password was sent to one. Never throws for what a server does.
- * The caller owns the socket of a proven login, and wipes the password it handed in.
+ * The caller owns the source of a proven login, and wipes the password it handed in.
  */
 export async function loginBackend(request: LoginRequest): Promise<BackendLogin> {
   const { plan } = request
@@ -91,11 +91,11 @@ export async function loginBackend(request: LoginRequest): Promise<BackendLogin>
       if (cause.on === 'noisy') request.noisy(plan.name, address)
       last = fail(cause.on === 'unreachable' ? { ...cause, why: `${cause.why} at ${at}` } : cause)
     } else {
-      const { socket, talk } = opened
+      const { source, talk } = opened
       const result = await logIn(opened, { ...request, clock, deadlines, left })
       const leftover = talk.release()
-      if (result.at === 'proven') return { ...result, socket, leftover, address: at }
-      socket.destroy()
+      if (result.at === 'proven') return { ...result, source, leftover, address: at }
+      source.socket.destroy()
       last = fail(result.cause, result.tookMs)
     }
     if (!last.retry) return last

@@ -1,6 +1,6 @@
 /** Talking to an old server line by line, until the relay takes over. */
-import { connect, type Socket } from 'node:net'
 import { BACKEND_LINE_MAX, KEEPALIVE_AFTER_MS } from '../base/limits.ts'
+import { connectSource, type Source } from './source.ts'
 
 /** `late`: the deadline passed. `garbled`: a line without end. `aborted`: whoever waited gave up. */
 export type Heard = { heard: 'line'; line: Buffer } | { heard: 'closed' | 'late' | 'garbled' | 'aborted' }
@@ -12,20 +12,28 @@ export type Conversation = {
   say(bytes: Buffer): void
   /** True when the server has said nothing beyond what was heard. */
   quiet(): boolean
-  /** Ends the conversation and gives what was read and not heard. The socket is left paused, its errors are swallowed. */
+  /** Ends the conversation and gives what was read and not heard. The source is left halted, its errors are swallowed. */
   release(): Buffer
 }
 
+type Opener = typeof connectSource
+
+const NOTHING = Buffer.alloc(0)
 const LF = 0x0a
 const CR = 0x0d
 
 /**
- * Connects within `ms`. Gives the socket, or the system's code of what went wrong (`late`, `aborted` for our own ends).
+ * Connects within `ms`. Gives the source, or the system's code of what went wrong (`late`, `aborted` for our own ends).
  * Half-open is allowed: the server's last words may come behind our FIN, and ours behind its own.
  */
-export function dial(host: string, port: number, ms: number, signal: AbortSignal): Promise<Socket | string> {
+export function dial(
+  way: { host: string; port: number; open: Opener },
+  ms: number,
+  signal: AbortSignal,
+): Promise<Source | string> {
+  const { host, port, open } = way
   return new Promise((resolve) => {
-    const socket = connect({
+    const source = open({
       host,
       port,
       allowHalfOpen: true,
@@ -33,8 +41,8 @@ export function dial(host: string, port: number, ms: number, signal: AbortSignal
       keepAlive: true,
       keepAliveInitialDelay: KEEPALIVE_AFTER_MS,
     })
-    socket.pause()
-    const done = (result: Socket | string) => {
+    const { socket } = source
+    const done = (result: Source | string) => {
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
       if (typeof result === 'string') socket.destroy()
@@ -50,28 +58,31 @@ export function dial(host: string, port: number, ms: number, signal: AbortSignal
       done(error.code ?? 'error')
     })
     socket.once('connect', () => {
-      done(socket)
+      done(source)
     })
     if (signal.aborted) abort()
   })
 }
 
-/** Needs a connected, paused socket. Reads no more than one chunk ahead of what is asked for. */
-export function conversation(socket: Socket, signal: AbortSignal): Conversation {
-  let held: Buffer = Buffer.alloc(0)
+/** Needs a connected, halted source. Reads no more than one chunk ahead of what is asked for. */
+export function conversation(source: Source, signal: AbortSignal): Conversation {
+  const { socket } = source
+  let held: Buffer = NOTHING
   let over = false
   let wake: (() => void) | null = null
 
-  const onData = (chunk: Buffer) => {
-    held = held.length === 0 ? chunk : Buffer.concat([held, chunk])
-    wake?.()
-  }
+  source.flow((chunk) => {
+    held = Buffer.concat([held, chunk])
+    if (wake === null) source.halt()
+    else wake()
+  })
   const onOver = () => {
     over = true
     wake?.()
   }
-  socket.on('data', onData).on('end', onOver).on('close', onOver)
-  socket.pause()
+  const onAbort = () => wake?.()
+  socket.on('end', onOver).on('close', onOver)
+  signal.addEventListener('abort', onAbort)
 
   const next = (): Heard | null => {
     if (signal.aborted) return { heard: 'aborted' }
@@ -89,9 +100,7 @@ export function conversation(socket: Socket, signal: AbortSignal): Conversation 
         const timer = setTimeout(finish, ms, { heard: 'late' })
         function finish(heard: Heard) {
           clearTimeout(timer)
-          signal.removeEventListener('abort', look)
           wake = null
-          socket.pause()
           resolve(heard)
         }
         function look() {
@@ -99,9 +108,8 @@ export function conversation(socket: Socket, signal: AbortSignal): Conversation 
           if (heard !== null) finish(heard)
         }
         wake = look
-        signal.addEventListener('abort', look, { once: true })
-        socket.resume()
         look()
+        if (wake !== null) source.go()
       }),
     say(bytes) {
       const wipe = () => bytes.fill(0)
@@ -110,8 +118,9 @@ export function conversation(socket: Socket, signal: AbortSignal): Conversation 
     },
     quiet: () => held.length === 0 && socket.readableLength === 0,
     release() {
-      socket.off('data', onData).off('end', onOver).off('close', onOver)
-      socket.pause()
+      socket.off('end', onOver).off('close', onOver)
+      signal.removeEventListener('abort', onAbort)
+      source.halt()
       return held
     },
   }

@@ -9,11 +9,20 @@ import { UNREAD_PAUSE } from '../base/limits.ts'
 import type { Dialogue } from './dialogue.ts'
 import { breakOff, part } from '../base/parting.ts'
 import type { SilenceWatch } from './silence.ts'
+import type { Source } from './source.ts'
 
 /** One session under way. */
 export type Run = {
   readonly client: Duplex
   readonly server: Socket
+  /** Where the server's octets come from, a chunk at a time. */
+  readonly source: Source
+  /** What each write of a lent chunk calls back. */
+  readonly written: () => void
+  /** Writes of the last chunk that have not called back: until they have, its buffer is theirs. */
+  owed: number
+  /** A chunk is being passed on. */
+  isLending: boolean
   /** Milliseconds: how long the last words may take to be written where they are wanted, and to be read. */
   readonly flushMs: number
   readonly lingerMs: number
@@ -66,9 +75,26 @@ export function clientVanished(run: Run): void {
 export function serverSent(run: Run, chunk: Buffer): void {
   run.watch.alive()
   run.server.cork()
+  run.isLending = true
   run.dialogue.fromServer(chunk)
+  run.isLending = false
   run.server.uncork()
+  if (run.owed > 0) run.source.halt()
   review(run)
+}
+
+/** A write of the last chunk is done; behind the last of them the next chunk may come. */
+export function written(run: Run): void {
+  run.owed -= 1
+  if (run.owed > 0 || run.isLending || run.isOver) return
+  fit(run)
+  run.source.go()
+}
+
+/** Large buffers are for long replies, and go back as soon as nothing of them is on its way. */
+function fit({ dialogue, source, owed }: Run): void {
+  if (dialogue.isLong()) source.widen()
+  else if (owed === 0) source.narrow()
 }
 
 /** The server said its last word: nothing is invented for what it left unanswered. */
@@ -79,9 +105,7 @@ export function serverEnded(run: Run): void {
 
 /** What had arrived before the reset, and was held back for a slow client, is passed on all the same. */
 export function serverFailed(run: Run): void {
-  for (let rest = run.server.read() as Buffer | null; rest !== null; rest = run.server.read() as Buffer | null) {
-    run.dialogue.fromServer(rest)
-  }
+  for (let rest = run.source.rest(); rest !== null; rest = run.source.rest()) run.dialogue.fromServer(rest)
   because(run, 'server-reset')
   finish(run)
 }
@@ -89,7 +113,6 @@ export function serverFailed(run: Run): void {
 /** A socket that was full has room again. */
 export function drained(run: Run): void {
   run.watch.alive()
-  if (!run.client.writableNeedDrain) run.server.resume()
   run.server.cork()
   run.dialogue.proceed()
   run.server.uncork()
@@ -104,7 +127,7 @@ export function silence(run: Run): void {
     return
   }
   // ATTACK: a client that takes nothing would keep the server from ever answering the QUIT behind it.
-  const isStuck = run.clientSide !== 'gone' && run.client.writableNeedDrain
+  const isStuck = run.clientSide !== 'gone' && (run.owed > 0 || run.client.writableNeedDrain)
   because(run, quit === 'sent' && !isStuck ? 'quit-timeout' : 'idle-timeout')
   if (quit !== 'sent' || !isStuck) {
     finish(run)
@@ -126,6 +149,7 @@ function review(run: Run): void {
   if (run.isOver) return
   const { client, dialogue } = run
   run.watch.look()
+  fit(run)
   if (dialogue.unread() >= UNREAD_PAUSE) client.pause()
   else if (client.isPaused()) client.resume()
   const quit = dialogue.quit()
@@ -156,15 +180,17 @@ function leave(run: Run, parted: Promise<void>): void {
   run.clientSide = 'gone'
   run.parted = parted
   run.dialogue.forget()
-  run.server.resume()
+  if (run.owed === 0) run.source.go()
 }
 
-/** Octets for the client. What it does not take holds the server back. */
+/** Octets for the client. What it does not take holds the server back: nothing more is read before they are written. */
 export function toClient(run: Run, bytes: Buffer): void {
   if (run.clientSide === 'gone') return
   run.bytes.toClient += bytes.length
   run.carried({ toClient: bytes.length })
-  if (!run.client.write(bytes)) run.server.pause()
+  if (!run.isLending) return void run.client.write(bytes)
+  run.owed += 1
+  run.client.write(bytes, run.written)
 }
 
 /** Neither side has to catch up. */

@@ -40,6 +40,8 @@ export type Dialogue = {
   unread(): number
   /** True when everything sent on or refused has been answered. */
   isAnswered(): boolean
+  /** A reply of many lines is awaited, or under way. */
+  isLong(): boolean
   /** True inside a reply or a line of the server: a byte put in here would become part of a message. */
   isMidReply(): boolean
   /** `sent`: the server has it and may be deleting. */
@@ -129,7 +131,8 @@ export function createDialogue(options: DialogueOptions): Dialogue {
       else seen.run(command, chunk.subarray(at, end))
       if (command?.verb === 'CAPA') {
         flush(at)
-        capa.add(chunk.subarray(at, end))
+        // Held longer than the chunk is lent.
+        capa.add(Buffer.from(chunk.subarray(at, end)))
         from = end
       }
       at = end
@@ -160,6 +163,7 @@ export function createDialogue(options: DialogueOptions): Dialogue {
     },
     unread: () => reader.size(),
     isAnswered,
+    isLong: follower.isLong,
     isMidReply: () => !follower.between(),
     quit: () => quit,
     tally: () => tally,

@@ -27,6 +27,8 @@ export type Follower = {
   expect(command: Expected): void
   /** Needs a chunk of the server and where to read on in it (before its end). Gives the next run: call again from `end`. */
   advance(chunk: Buffer, from: number): Step
+  /** The reply that is due, or under way, has many lines. */
+  isLong(): boolean
   /** Commands not yet answered in full. */
   pending(): number
   /** True between two replies: here alone may other bytes be put in. False in mid-line as well. */
@@ -95,6 +97,7 @@ export function createFollower(): Follower {
       }
       return status(chunk, from, command)
     },
+    isLong: () => expected[0]?.multiLine === true,
     pending: () => expected.length,
     between: () => at === 'between',
   }

@@ -51,7 +51,7 @@ export async function probeBackend(
     if (opened.cause.on === 'noisy') return { at: 'noisy' }
     return { at: 'down', detail: failureOf(opened.cause, busyErrors).detail }
   }
-  const { socket, talk, greeting } = opened
+  const { source, talk, greeting } = opened
   try {
     const result = await askCapabilities(talk, left, offersXclient(greeting.words))
     if (result.at === 'up') {
@@ -61,7 +61,7 @@ export async function probeBackend(
     return result
   } finally {
     talk.release()
-    socket.destroy()
+    source.socket.destroy()
   }
 }
 

@@ -2,7 +2,6 @@
  * The relay: carries a proven session between the client and the old server until one of them ends it. It holds the promise
  * that no mail is lost: the server is closed without QUIT unless the client's own QUIT was sent on, and then it is waited for.
  */
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Ending, SessionCounts } from '../audit/events.ts'
 import { systemClock, type Clock } from '../base/clock.ts'
@@ -20,11 +19,13 @@ import {
   silence,
   stopped,
   toClient,
+  written,
   type Run,
 } from './course.ts'
 import { createDialogue } from './dialogue.ts'
 import type { MailWatch } from './mail-seen.ts'
 import { watchSilence } from './silence.ts'
+import type { Source } from './source.ts'
 
 /** What was carried since the last report: octets each way, messages retrieved, deletions confirmed. */
 export type Progress = { toClient: number; fromClient: number; retrieved: number; deleted: number }
@@ -61,14 +62,14 @@ export type RelayOptions = {
 export type Relayed = { reason: Ending; counts: SessionCounts }
 
 /**
- * Needs both sockets, logged in, with nothing reading them; half-open is allowed on the server's. Resolves when the server's
+ * Needs both sides, logged in, with nothing reading them; half-open is allowed on the server's. Resolves when the server's
  * is destroyed and the client's is gone. Rejects for a bug alone; both sockets are destroyed then too.
  */
-export async function relay(client: Duplex, server: Socket, options: RelayOptions): Promise<Relayed> {
+export async function relay(client: Duplex, source: Source, options: RelayOptions): Promise<Relayed> {
   const clock = options.clock ?? systemClock
   const started = clock.monotonic()
   const { promise: over, resolve, reject } = Promise.withResolvers<null>()
-  const run = prepare(client, server, options, { end: resolve, fail: reject })
+  const run = prepare(client, source, options, { end: resolve, fail: reject })
   // Without it Node answers the client's FIN with ours, and the replies still under way are lost.
   client.allowHalfOpen = true
   listen(run)
@@ -82,7 +83,8 @@ export async function relay(client: Duplex, server: Socket, options: RelayOption
   return { reason: reasonOf(run), counts: { bytesToClient, bytesFromClient, retrieved, deleted, marked, durationMs } }
 }
 
-function prepare(client: Duplex, server: Socket, options: RelayOptions, ends: Pick<Run, 'end' | 'fail'>): Run {
+function prepare(client: Duplex, source: Source, options: RelayOptions, ends: Pick<Run, 'end' | 'fail'>): Run {
+  const server = source.socket
   const deadlines = { ...DEADLINES, ...options.deadlines }
   const carried = (delta: Partial<Progress>) => {
     options.progress({ toClient: 0, fromClient: 0, retrieved: 0, deleted: 0, ...delta })
@@ -104,13 +106,26 @@ function prepare(client: Duplex, server: Socket, options: RelayOptions, ends: Pi
     guard(run, silence)
   })
   const parting = { flushMs: options.idleMs, lingerMs: deadlines.linger, parted: Promise.resolve() }
-  const state = { clientSide: 'open', reason: null, isOver: false, bytes: { toClient: 0, fromClient: 0 } } as const
-  const run: Run = { client, server, dialogue, watch, carried, ...parting, ...state, ...ends }
+  const state = {
+    clientSide: 'open',
+    reason: null,
+    isOver: false,
+    owed: 0,
+    isLending: false,
+    bytes: { toClient: 0, fromClient: 0 },
+  } as const
+  const lending = {
+    source,
+    written: () => {
+      written(run)
+    },
+  }
+  const run: Run = { client, server, ...lending, dialogue, watch, carried, ...parting, ...state, ...ends }
   return run
 }
 
 function listen(run: Run): void {
-  const { client, server } = run
+  const { client, server, source } = run
   const on = (handle: (run: Run) => void) => () => {
     guard(run, handle)
   }
@@ -121,7 +136,8 @@ function listen(run: Run): void {
   }
   client.on('data', onData(clientSent)).on('end', on(clientEnded)).on('drain', on(drained))
   client.on('error', on(clientVanished)).on('close', on(clientVanished))
-  server.on('data', onData(serverSent)).on('end', on(serverEnded)).on('drain', on(drained))
+  source.flow(onData(serverSent))
+  server.on('end', on(serverEnded)).on('drain', on(drained))
   server.on('error', on(serverFailed)).on('close', on(serverFailed))
 }
 
@@ -149,6 +165,7 @@ function catchUp(run: Run, { fromServer, fromClient }: RelayOptions): void {
   if (server.destroyed) guard(run, serverFailed)
   else if (server.readableEnded) guard(run, serverEnded)
   guard(run, drained)
+  if (run.owed === 0) run.source.go()
 }
 
 /** What happens after the end does not matter; a bug on the way ends the session, and nothing goes on half done. */

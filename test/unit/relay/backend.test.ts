@@ -57,7 +57,7 @@ async function login(servers: { address: BackendAddress }[], setup: Setup = {}):
     noisy: setup.noisy ?? (() => undefined),
     deadlines: setup.deadlines ?? {},
   })
-  if (result.at === 'proven') open.push({ close: () => result.socket.destroy() })
+  if (result.at === 'proven') open.push({ close: () => result.source.socket.destroy() })
   return result
 }
 
@@ -116,10 +116,10 @@ describe('a login', () => {
     const old = await server({ on: willing })
     const result = await login([old])
     if (result.at !== 'proven') throw new Error('not proven')
-    const closed = new Promise((resolve) => result.socket.once('close', resolve))
-    result.socket.destroy(new Error('planted'))
+    const closed = new Promise((resolve) => result.source.socket.once('close', resolve))
+    result.source.socket.destroy(new Error('planted'))
     await closed
-    expect(result.socket.destroyed).toBe(true)
+    expect(result.source.socket.destroyed).toBe(true)
   })
 })
 

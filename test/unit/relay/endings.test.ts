@@ -5,6 +5,7 @@ import { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { relay, type Relayed, type RelayOptions } from '../../../src/relay/pump.ts'
+import { streamSource } from '../../../src/relay/source.ts'
 import { answering, fakeServer, type FakeServer } from './fake-server.ts'
 import { stand, TRANSPORTS, type Stand, type StandSetup } from './stand.ts'
 
@@ -47,7 +48,7 @@ function relayed(
   fromClient: string,
   { far = connect({ ...address, allowHalfOpen: true }), ...options }: Partial<RelayOptions> & { far?: Socket } = {},
 ): Promise<Relayed> {
-  return relay(client, far, {
+  return relay(client, streamSource(far), {
     fromClient: Buffer.from(fromClient),
     fromServer: Buffer.alloc(0),
     pipelining: false,

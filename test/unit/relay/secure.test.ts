@@ -66,7 +66,7 @@ async function login(old: FakeServer[], tls: BackendTls) {
     noisy: () => undefined,
     deadlines: { greeting: 1_000, tls: 1_000, user: 1_000 },
   })
-  if (result.at === 'proven') open.push({ close: () => result.socket.destroy() })
+  if (result.at === 'proven') open.push({ close: () => result.source.socket.destroy() })
   return result
 }
 

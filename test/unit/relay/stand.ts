@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { secureBackend } from '../../../src/relay/secure.ts'
+import { connectSource, streamSource, type Source } from '../../../src/relay/source.ts'
 import { relay, type Progress, type Relayed, type RelayOptions } from '../../../src/relay/pump.ts'
 import { testCertificate } from '../../support/certificate.ts'
 import { fakeServer, type FakeServer, type Script } from './fake-server.ts'
@@ -59,12 +60,8 @@ export async function stand({
     ...script,
   })
   const { client, clientTcp, near, nearTcp } = await pair(transport)
-  const bare = connect({ ...old.address, allowHalfOpen: true, noDelay: true })
-  await new Promise((resolve) => bare.once('connect', resolve))
-  bare.on('error', () => undefined)
-  const trust = { how: 'implicit', ca: certificate.cert, name: 'localhost' } as const
-  const far = isSecured ? await secureBackend(bare, old.host, trust, 5_000, new AbortController().signal) : bare
-  if (typeof far === 'string') throw new Error(far)
+  const source = await sourceOf(old, isSecured)
+  const far = source.socket
   // With TLS 1.3 the client's side stands before the server's.
   while (isSecured && old.sockets.length === 0) await new Promise((resolve) => setImmediate(resolve))
   const stop = new AbortController()
@@ -72,7 +69,7 @@ export async function stand({
   const watch = watchClient(client, unread)
   // As a socket is that nobody prepared: the relay has to see to its half-open side itself.
   near.allowHalfOpen = false
-  const result = relay(near, far, {
+  const result = relay(near, source, {
     fromClient: Buffer.alloc(0),
     fromServer: Buffer.alloc(0),
     pipelining: false,
@@ -92,6 +89,19 @@ export async function stand({
     await old.close()
   }
   return { client, clientTcp, near, far, old, result, stop, progress, close, ...watch }
+}
+
+/** The old server's side, opened as a login opens it. */
+async function sourceOf(old: FakeServer, isSecured: boolean): Promise<Source> {
+  const options = { ...old.address, allowHalfOpen: true, noDelay: true }
+  const bare = isSecured ? streamSource(connect(options)) : connectSource(options)
+  await new Promise((resolve) => bare.socket.once('connect', resolve))
+  bare.socket.on('error', () => undefined)
+  if (!isSecured) return bare
+  const trust = { how: 'implicit', ca: certificate.cert, name: 'localhost' } as const
+  const far = await secureBackend(bare.socket, old.host, trust, 5_000, new AbortController().signal)
+  if (typeof far === 'string') throw new Error(far)
+  return streamSource(far)
 }
 
 function watchClient(client: Socket, unread: boolean): Pick<Stand, 'received' | 'arrived' | 'ending'> {
