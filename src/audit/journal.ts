@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { within } from '../base/deadline.ts'
-import { AUDIT_SYNC_DEADLINE_MS, AUDIT_TICK_MS } from '../base/audit-limits.ts'
+import { AUDIT_GATHER_MS, AUDIT_SYNC_DEADLINE_MS, AUDIT_TICK_MS } from '../base/audit-limits.ts'
 import type { Log } from '../base/log.ts'
 import { STREAMS, type AuditEvent, type Stream } from './events.ts'
 import type { Limits } from './give-way.ts'
@@ -28,6 +28,8 @@ export type Journal = {
    * later all the same, so the caller adds one that says what became of it.
    */
   durable(): Promise<void>
+  /** The same for what a login waits for: lines of auth and admin. Rejects also while another stream cannot be written. */
+  loginsDurable(): Promise<void>
   state(): JournalState
   /** Age of the oldest line that is not on disk, in seconds; 0 when all are. */
   lagSeconds(): number
@@ -85,7 +87,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   const sealer = options.sealing === undefined ? null : await openSealer(options.sealing, log)
   const desk: Desk = { heard: null }
   const { writers, repaired, found } = await openAll(folder, options.heads?.known ?? {}, open, (opened, stream) =>
-    createWriter(opened, clock, after, heardBy(desk, stream, options.written, log)),
+    createWriter(opened, clock, after, heardBy(desk, stream, options.written, log), gatherMsOf(stream)),
   )
   const journal = journalOver(writers, sealer, options, after, desk)
   if (sealer?.made === true) {
@@ -100,6 +102,12 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   for (const one of found) desk.heard?.tampered(one)
   return journal
 }
+
+const LOST = 'audit: lines were lost, the queue is full'
+
+/** Nobody waits for a line of access or session by itself. */
+const isWaitedFor = (stream: Stream) => stream === 'auth' || stream === 'admin'
+const gatherMsOf = (stream: Stream) => (isWaitedFor(stream) ? 0 : AUDIT_GATHER_MS)
 
 function journalOver(
   writers: Writers,
@@ -139,8 +147,14 @@ function journalOver(
   return {
     write: intake.take,
     async durable() {
-      if (intake.lostOurs() > 0) throw new Error('audit: lines were lost, the queue is full')
+      if (intake.lostOurs() > 0) throw new Error(LOST)
       await Promise.all(all.map((writer) => writer.synced()))
+    },
+    async loginsDurable() {
+      if (intake.lostOurs() > 0) throw new Error(LOST)
+      const failing = all.find((writer) => writer.failure() !== null)
+      if (failing !== undefined) await failing.synced()
+      await Promise.all([writers.auth.synced(), writers.admin.synced()])
     },
     state() {
       const failure = all.map((writer) => writer.failure()).find((one) => one !== null)

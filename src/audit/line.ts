@@ -91,7 +91,7 @@ export function bodyOf(event: AuditEvent | SealedEvent, at: number): string {
     user: 'user' in event ? { name: clean(event.user, CLEAN_USER_MAX) } : undefined,
     rule: 'by' in event ? { name: clean(event.by.rule) } : undefined,
     postern: {
-      ...('connection' in event ? placeTaken(event.connection) : {}),
+      ...('connection' in event ? told(event.connection).place : {}),
       ...('by' in event ? { rule: placeOf(event.by) } : {}),
       ...detailOf(event),
     },
@@ -100,28 +100,44 @@ export function bodyOf(event: AuditEvent | SealedEvent, at: number): string {
 
 function traffic(event: AuditEvent | SealedEvent): Fields {
   if (!('connection' in event)) return {}
-  const { ip, port, session, tls, country, asn }: ConnectionFacts = event.connection
+  const { source, session, tls } = told(event.connection)
   const counts = 'counts' in event && event.counts !== null ? event.counts : undefined
+  if (counts === undefined) return { source, session, tls }
+  // ECS counts octets on the side that sent them.
+  const { ip, port, geo, as } = source
   return {
-    // ECS counts octets on the side that sent them.
-    source: {
-      ip: clean(ip),
-      port,
-      bytes: counts && whole(counts.bytesFromClient),
-      geo: country === undefined ? undefined : { country_iso_code: clean(country) },
-      as: asn === undefined ? undefined : { number: asn },
-    },
-    destination: counts && { bytes: whole(counts.bytesToClient) },
-    session: session === undefined ? undefined : { id: clean(session) },
-    tls: tls && tlsOf(tls),
+    source: { ip, port, bytes: whole(counts.bytesFromClient), geo, as },
+    destination: { bytes: whole(counts.bytesToClient) },
+    session,
+    tls,
   }
 }
 
-function placeTaken({ listener, connected }: ConnectionFacts): Fields {
-  return {
-    listener: clean(listener),
-    connected: connected === undefined ? undefined : new Date(connected).toISOString(),
+type Told = { source: Fields; session: Fields | undefined; tls: Fields | undefined; place: Fields }
+
+/** What all lines of a connection say alike, cleaned once. Facts are replaced when they grow, never changed. */
+const prepared = new WeakMap<ConnectionFacts, Told>()
+
+function told(facts: ConnectionFacts): Told {
+  const known = prepared.get(facts)
+  if (known !== undefined) return known
+  const { ip, port, session, tls, country, asn, listener, connected } = facts
+  const made: Told = {
+    source: {
+      ip: clean(ip),
+      port,
+      geo: country === undefined ? undefined : { country_iso_code: clean(country) },
+      as: asn === undefined ? undefined : { number: asn },
+    },
+    session: session === undefined ? undefined : { id: clean(session) },
+    tls: tls && tlsOf(tls),
+    place: {
+      listener: clean(listener),
+      connected: connected === undefined ? undefined : new Date(connected).toISOString(),
+    },
   }
+  prepared.set(facts, made)
+  return made
 }
 
 function placeOf(by: RuleAt): Fields {

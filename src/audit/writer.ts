@@ -50,8 +50,8 @@ export type Writer = {
 
 type Wait = { upTo: number; since: number; resolve: () => void; reject: (error: Error) => void }
 
-/** Writes to what was opened, from `opened.head` on. */
-export function createWriter(opened: Opened, clock: Clock, after: After, heard: Heard): Writer {
+/** Writes to what was opened, from `opened.head` on. Where nobody waits, lines gather for `gatherMs` first: a write for many costs what one for one does. */
+export function createWriter(opened: Opened, clock: Clock, after: After, heard: Heard, gatherMs = 0): Writer {
   const { name } = opened
   const disk = createDisk(opened, clock, heard)
   let queue: Item[] = []
@@ -63,6 +63,8 @@ export function createWriter(opened: Opened, clock: Clock, after: After, heard: 
   let failure: Failure | null = null
   let pause = AUDIT_RETRY_MS
   let callOff = () => undefined as void
+  /** Calls off the wait for more lines; null when none is waited for. */
+  let gathering: (() => void) | null = null
 
   const commit = async (): Promise<void> => {
     if (disk.batch() === null) {
@@ -110,6 +112,8 @@ export function createWriter(opened: Opened, clock: Clock, after: After, heard: 
   }
 
   const start = () => {
+    gathering?.()
+    gathering = null
     if (busy) return
     busy = true
     // What else this turn of the loop brings goes into the same write.
@@ -121,7 +125,9 @@ export function createWriter(opened: Opened, clock: Clock, after: After, heard: 
   const put = (item: Item) => {
     queued += item.octets
     queue.push(item)
-    if (failure === null) start()
+    if (failure !== null) return
+    if (gatherMs === 0 || item.do === 'rotate') start()
+    else gathering ??= after(gatherMs, start)
   }
 
   return {
@@ -138,6 +144,7 @@ export function createWriter(opened: Opened, clock: Clock, after: After, heard: 
     synced() {
       if (count.done === count.pushed) return Promise.resolve()
       if (failure !== null) return Promise.reject(new Error(`audit: ${name}: ${failure.reason}`))
+      if (gathering !== null) start()
       return new Promise((resolve, reject) => {
         waits.push({ upTo: count.pushed, since: clock.monotonic(), resolve, reject })
       })
@@ -153,6 +160,7 @@ export function createWriter(opened: Opened, clock: Clock, after: After, heard: 
     onDisk: disk.state,
     async close() {
       callOff()
+      gathering?.()
       // What is under way would open a file again behind our back.
       await running
       await opened.file.close()

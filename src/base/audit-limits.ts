@@ -12,6 +12,8 @@ export const AUDIT_ACCESS_QUEUE_MAX = 16_777_216
 export const AUDIT_BATCH_MAX = 1_048_576
 /** A line must be on disk within this, or the login that waits for it is refused. Less than the front's wait for `settle`. */
 export const AUDIT_SYNC_DEADLINE_MS = 10_000
+/** Lines of access and session gather for so long before they are written together; a login waits for none of them. */
+export const AUDIT_GATHER_MS = 100
 /** A writer that failed tries again after this, doubled up to the longest. */
 export const AUDIT_RETRY_MS = 100
 export const AUDIT_RETRY_LONGEST_MS = 5_000

@@ -157,7 +157,7 @@ function judgeOf({ store, keys, journal }: Resources, log: Log, emit: Rig['emit'
     clock: systemClock,
     policy: () => withTravels(rig().force.current().login, rig().travels),
     emit,
-    durable: () => journal.durable(),
+    durable: () => journal.loginsDurable(),
     hasher: argon2id,
     skipped: () => {
       rig().metrics.passwordCheckSkipped()
@@ -191,7 +191,7 @@ function clockParts(): Pick<Rig, 'skew' | 'clockWarning'> {
 
 /** What stands between a connection and its place. */
 function entrance(log: Log, emit: Rig['emit'], gateways: ReadonlySet<string>, rig: () => Rig) {
-  const sessions = sessionTable(emit)
+  const sessions = sessionTable(emit, systemClock.now, (ip) => rig().databases.where(ip))
   const known = createKnown()
   const concentration = createConcentration(gateways, (warning) => {
     log.warn(warning)
@@ -241,9 +241,9 @@ function gateParts(
   return { databases, dnsbl, lateGate }
 }
 
-/** Every line about a connection says where it comes from. */
+/** Every line about a connection says where it comes from; that of one with a place was looked up when it got it. */
 function located(event: AuditEvent, { databases }: Rig): AuditEvent {
-  if (!('connection' in event)) return event
+  if (!('connection' in event) || event.connection.session !== undefined) return event
   return { ...event, connection: { ...databases.where(event.connection.ip), ...event.connection } }
 }
 

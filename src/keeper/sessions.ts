@@ -54,8 +54,12 @@ export type SessionTable = {
 
 const UNTOUCHED = { killed: false, told: false, askedAt: 0, leaving: false }
 
-/** Needs the audit's mouth, and the time (ms since 1970). The table never holds more than `ceilings.connections` entries, and those that were told to leave. */
-export function sessionTable(emit: (event: AuditEvent) => void, now: () => number = Date.now): SessionTable {
+/** Needs the audit's mouth, the time (ms since 1970), and where addresses are. The table never holds more than `ceilings.connections` entries, and those that were told to leave. */
+export function sessionTable(
+  emit: (event: AuditEvent) => void,
+  now: () => number = Date.now,
+  where: (ip: string) => Pick<ConnectionFacts, 'country' | 'asn'> = () => ({}),
+): SessionTable {
   const table = new Map<string, Session>()
   const waiting = createWaiting()
   let leaving = 0
@@ -65,7 +69,7 @@ export function sessionTable(emit: (event: AuditEvent) => void, now: () => numbe
       const rule = full(table.size - leaving, waiting.at(ip), ceilings)
       if (rule !== null) return { full: rule }
       const id = randomBytes(12).toString('hex')
-      const facts = { session: id, listener, ip, port, connected: now() }
+      const facts = { ...where(ip), session: id, listener, ip, port, connected: now() }
       table.set(id, { id, front, facts, client: null, login: null, ...UNTOUCHED })
       waiting.enter({ id, ip, network })
       return { id }

@@ -7,7 +7,7 @@ import { openJournal, type Journal, type JournalOptions } from '../../../src/aud
 import { openStream, type OpenStream } from '../../../src/audit/stream-file.ts'
 import { verifyStream } from '../../../src/audit/verify.ts'
 import { AUDIT_QUEUE_MAX, AUDIT_SYNC_DEADLINE_MS, TALLY_WINDOW_MS } from '../../../src/base/audit-limits.ts'
-import { denied, LOGIN } from '../../support/audit-events.ts'
+import { CONNECTION, denied, LOGIN } from '../../support/audit-events.ts'
 
 /** What is waited for comes at once on a quiet machine. */
 const PATIENT = { timeout: 20_000, interval: 10 }
@@ -98,6 +98,7 @@ async function whole(stream: Stream) {
 }
 
 const login = (user: string) => ({ ...LOGIN, user }) as typeof LOGIN
+const OPENED = { stream: 'session', action: 'session-opened', connection: CONNECTION, backend: 'old-mail' } as const
 
 describe('writing', () => {
   test('what was written before `durable` is on disk after it, in order, each stream in its file', async () => {
@@ -110,6 +111,34 @@ describe('writing', () => {
     )
     expect(await told('admin')).toMatchObject([{ event: { action: 'user-removed' } }])
     expect([await whole('auth'), await whole('admin')]).toEqual(['whole', 'whole'])
+  })
+
+  test('what a login waits for is on disk at once; what nobody waits for gathers, and is written with the next `durable` or in its time', async () => {
+    const journal = await open()
+    journal.write(login('ann'))
+    journal.write({ ...OPENED, user: 'ann' })
+    await journal.loginsDurable()
+    expect([(await told('auth')).length, (await told('session')).length]).toEqual([1, 0])
+    journal.write({ ...OPENED, user: 'bob' })
+    timePasses(100)
+    await journal.durable()
+    expect((await told('session')).map((line) => line.user?.name)).toEqual(['ann', 'bob'])
+    journal.write({ ...OPENED, user: 'eve' })
+    await journal.durable()
+    expect(await told('session')).toHaveLength(3)
+    expect(await whole('session')).toBe('whole')
+  })
+
+  test('a login is refused also while another stream cannot be written', async () => {
+    const journal = await open()
+    disk.sync = 'fail'
+    journal.write({ ...OPENED, user: 'ann' })
+    await expect(journal.durable()).rejects.toThrow('EIO')
+    disk.sync = 'work'
+    await expect(journal.loginsDurable()).rejects.toThrow('EIO')
+    timePasses(100)
+    await expect.poll(() => journal.state(), PATIENT).toEqual({ at: 'writing' })
+    await journal.loginsDurable()
   })
 
   test('folder and files can be read by the group and by nobody else', async () => {
