@@ -11,6 +11,7 @@ import { budget } from './front/budget.ts'
 import { denialReport } from './front/denial-report.ts'
 import { createHeld } from './front/held.ts'
 import { listening } from './front/listen.ts'
+import { createOutbox } from './front/outbox.ts'
 import { createParts } from './front/parts.ts'
 import { terminator, type Terminator } from './front/tls.ts'
 import { toKeeper } from './front/to-keeper.ts'
@@ -26,9 +27,10 @@ giveUpRoot(process.argv[2], process.argv[3])
 // that was sent on, would be cut here.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 
-const keeper = toKeeper((message: FromFront) => {
-  process.send?.(message)
+const outbox = createOutbox((messages: FromFront[]) => {
+  process.send?.(messages)
 })
+const keeper = toKeeper(outbox.post)
 const connections = budget()
 const parts = createParts()
 const held = createHeld()
@@ -148,6 +150,7 @@ async function drain(withinMs: number): Promise<void> {
   clearTimeout(late)
   report()
   house.denials.flush()
+  outbox.flush()
   process.exit(0)
 }
 

@@ -13,6 +13,10 @@ export const SOURCE_LARGE = 65_536
 export const SOURCE_LARGE_MAX = 512
 /** So many that are not in use are kept. */
 export const SOURCE_LARGE_KEPT = 64
+/** News of a front waits so long for others, to go to the keeper in one message; a question takes it along at once. */
+export const OUTBOX_MS = 5
+/** So many at most. */
+export const OUTBOX_MAX = 64
 /** A ClientHello is cut into one to three TLS records; joining thousands of tiny ones is an attack on the processor. */
 export const CLIENT_HELLO_RECORDS_MAX = 64
 /** Kinds of ClientHello whose fingerprint a front remembers; when they are more it begins anew, */

@@ -29,8 +29,8 @@ export type ToKeeper = {
   isLost(): boolean
 }
 
-/** Needs the way to send a message (false or a throw when the line is down). */
-export function toKeeper(send: (message: FromFront) => void): ToKeeper {
+/** Needs the way to send a message, at once where somebody waits for the answer. */
+export function toKeeper(send: (message: FromFront, now: boolean) => void): ToKeeper {
   const open = new Map<number, { resolve: (answer: Answers[keyof Answers]) => void; reject: (error: Error) => void }>()
   let next = 0
   let gone = false
@@ -40,7 +40,7 @@ export function toKeeper(send: (message: FromFront) => void): ToKeeper {
     const call = (next = (next + 1) % Number.MAX_SAFE_INTEGER)
     const answer = new Promise<Answers[keyof Answers]>((resolve, reject) => open.set(call, { resolve, reject }))
     try {
-      send({ ...question, call })
+      send({ ...question, call }, true)
       return await within(DEADLINES[question.kind], `keeper: ${question.kind}`, answer)
     } finally {
       open.delete(call)
@@ -52,13 +52,14 @@ export function toKeeper(send: (message: FromFront) => void): ToKeeper {
     authenticate: (question) => ask({ kind: 'authenticate', ...question }) as Promise<AuthenticateAnswer>,
     settle: (question) => ask({ kind: 'settle', ...question }) as Promise<SettleAnswer>,
     tell(news) {
-      if (!gone) send(news)
+      if (!gone) send(news, false)
     },
     answered(call, answer) {
       const waits = open.get(call)
       if (waits !== undefined) waits.resolve(answer)
       // Whoever asked has given up: the place is given back, or it would be held for ever.
-      else if (answer.say === 'admitted') send({ kind: 'closed', session: answer.session, reason: 'internal-error' })
+      else if (answer.say === 'admitted')
+        send({ kind: 'closed', session: answer.session, reason: 'internal-error' }, false)
     },
     lost() {
       gone = true

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import type { RuleAt } from '../audit/events.ts'
 import { MESSAGES_NUMBERS_MAX } from '../base/forward-limits.ts'
+import { OUTBOX_MAX } from '../base/limits.ts'
 import { CERTIFICATE_USERS_MAX } from '../base/login-limits.ts'
 import type { Range } from '../base/ip.ts'
 import type { Commanded, CompiledGate } from '../gate/verdict.ts'
@@ -161,10 +162,17 @@ const fromFront = z.discriminatedUnion('kind', [
 ])
 export type FromFront = z.infer<typeof fromFront>
 
-/** Needs anything that arrived from a front; gives the message, or null for one that no honest front sends. */
-export function readFromFront(raw: unknown): FromFront | null {
-  const read = fromFront.safeParse(raw)
-  return read.success ? read.data : null
+/** Needs anything that arrived from a front, one message or several; gives them in order, or null where one of them is none that an honest front sends. */
+export function readFromFront(raw: unknown): FromFront[] | null {
+  const all: unknown[] = Array.isArray(raw) ? raw : [raw]
+  if (all.length > OUTBOX_MAX) return null
+  const messages: FromFront[] = []
+  for (const one of all) {
+    const read = fromFront.safeParse(one)
+    if (!read.success) return null
+    messages.push(read.data)
+  }
+  return messages
 }
 
 /**

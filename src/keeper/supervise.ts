@@ -93,10 +93,12 @@ export function supervise({ count, identity, allowed, events, log, program }: Su
     const born = performance.now()
     live.set(front.id, front)
     worker.on('message', (raw: unknown) => {
-      const message = readFromFront(raw)
-      if (message === null) front.kill('sent a message that no front sends')
-      else if (message.kind === 'started') events.started(front)
-      else events.message(front, message)
+      const messages = readFromFront(raw)
+      if (messages === null) front.kill('sent a message that no front sends')
+      for (const message of messages ?? []) {
+        if (message.kind === 'started') events.started(front)
+        else events.message(front, message)
+      }
     })
     worker.on('error', (error) => {
       log.error({ front: front.id, error: error.message }, 'front: line broken')

@@ -112,7 +112,7 @@ test('what a front says of a certificate is held against its shape', () => {
       handshakeMs: 1,
     })
   const good = { verdict: 'good', users: [ANN], fingerprint: 'f'.repeat(64), serial: '0A' }
-  expect(said(good)).toMatchObject({ tls: { certificate: good } })
+  expect(said(good)).toMatchObject([{ tls: { certificate: good } }])
   const bad = [
     { users: Array.from({ length: 9 }, () => ANN) },
     { users: ['x'.repeat(255)] },
