@@ -80,17 +80,27 @@ function isMapped(words: readonly number[]): boolean {
   return words[0] === 0 && words[1] === 0 && words[2] === 0xffff
 }
 
+const [DOT, ZERO, NINE] = [0x2e, 0x30, 0x39] as const
+
 /** Leading zeros are refused: `010.0.0.1` is 8.0.0.1 to some readers and 10.0.0.1 to others. */
 function readIpv4(text: string): number | null {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)
-  if (parts === null) return null
   let word = 0
-  for (const part of parts.slice(1)) {
-    const octet = Number(part)
-    if (octet > 255 || String(octet) !== part) return null
-    word = word * 256 + octet
+  let dots = 0
+  let octet: number | null = null
+  // By hand, as each connection has its address read some ten times.
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === DOT) {
+      if (octet === null || ++dots > 3) return null
+      word = word * 256 + octet
+      octet = null
+    } else {
+      if (code < ZERO || code > NINE || octet === 0) return null
+      octet = (octet ?? 0) * 10 + code - ZERO
+      if (octet > 255) return null
+    }
   }
-  return word
+  return dots === 3 && octet !== null ? word * 256 + octet : null
 }
 
 function readIpv6(text: string): number[] | null {
