@@ -9,10 +9,10 @@ import { askServer } from '../../src/keeper/control.ts'
 import { sealKept, traceOf } from '../../src/keeper/exposure.ts'
 import { masterKeyFromFile } from '../../src/state/master-key.ts'
 import { createKeyring } from '../../src/state/secrets.ts'
-import { startPostern, type Running } from '../support/running.ts'
+import { startPostern, type Running, type Wanted } from '../support/running.ts'
 import { account } from './measured.ts'
 import type { FrontEnd } from './front-ends.ts'
-import { PASSWORD, TOTP_SEED } from './old-mail.ts'
+import { oldMail, PASSWORD, TOTP_SEED } from './old-mail.ts'
 import { networks } from './structures.ts'
 
 /** Strangers from here are denied by the list. */
@@ -21,16 +21,55 @@ const PREFIXES = 50_000
 const PIECE = 500
 
 export type Gateway = FrontEnd & { running: Running }
+/** `name`: where there are several. `restart`: after all are enrolled, so that what it holds is not what their enrolment left behind. */
+export type GatewayOptions = { name?: string; restart?: boolean }
 
 /** Needs the port of the old server and who is enrolled: all of them with one secret. */
-export async function gateway(behind: number, users: string[]): Promise<Gateway> {
-  const running = await startPostern({
+export async function gateway(behind: number, users: string[], options: GatewayOptions = {}): Promise<Gateway> {
+  const { name = 'postern', restart = false } = options
+  const wanted = asShipped(behind)
+  const first = await startPostern(wanted)
+  await enrol(first, users)
+  await keepHashes(first)
+  if (restart) await first.stop()
+  const running = restart ? await startPostern({ ...wanted, folder: first.folder }) : first
+  const cpu = account(name, () => running.pid)
+  cpu.adopt([running.pid, ...running.fronts()])
+  // The health check learns what the old server can, and that it greets with one line.
+  await delay(3_000)
+  const stop = async () => {
+    // With its fronts: of a keeper that is killed they would live on for as long as they have sessions.
+    await running.stop()
+    await running.close()
+    cpu.close()
+  }
+  const { pid, port } = running
+  return { name, port, pid, account: cpu, pass: `${PASSWORD}%t`, version: 'Postern', stop, running }
+}
+
+/** Stands before an old server of its own for as long as `work` takes. */
+export async function withGateway(
+  users: string[],
+  options: GatewayOptions,
+  work: (postern: Gateway) => Promise<void>,
+): Promise<void> {
+  const old = await oldMail()
+  try {
+    const postern = await gateway(old.port, users, options)
+    await work(postern).finally(() => postern.stop())
+  } finally {
+    await old.stop()
+  }
+}
+
+function asShipped(behind: number): Wanted {
+  return {
     backendPort: behind,
     fronts: 2,
     postern: {
       backends: [{ name: 'old-mail', addresses: [`127.0.0.1:${behind}`], max_sessions: 20_000 }],
       checks: ['networks', 'reputation', 'geofence', 'rates'],
-      limits: { connections: 20_000 },
+      limits: { connections: 20_000, drain_time: '1s' },
       log: { level: 'error' },
     },
     login: { failures: { reply_after: '3s' } },
@@ -47,19 +86,7 @@ export async function gateway(behind: number, users: string[]): Promise<Gateway>
       'lists/denied.txt': `${DENIED}.0.0/16\n${strangers(PREFIXES).join('\n')}\n`,
       'lists/drop.txt': strangers(1_700).join('\n'),
     },
-  })
-  await enrol(running, users)
-  await keepHashes(running)
-  const cpu = account('postern', () => running.pid)
-  cpu.adopt([running.pid, ...running.fronts()])
-  // The health check learns what the old server can, and that it greets with one line.
-  await delay(3_000)
-  const stop = async () => {
-    await running.close()
-    cpu.close()
   }
-  const { pid, port } = running
-  return { name: 'postern', port, pid, account: cpu, pass: `${PASSWORD}%t`, version: 'Postern', stop, running }
 }
 
 async function enrol({ folder }: Running, users: string[]): Promise<void> {
@@ -88,7 +115,7 @@ async function keepHashes({ folder }: Running): Promise<void> {
   db.close()
 }
 
-/** The clients of a bench are none of them. */
-function strangers(count: number): string[] {
+/** Networks for a list; the clients of a bench are in none of them. */
+export function strangers(count: number): string[] {
   return networks(count).filter((network) => !network.startsWith('127.'))
 }
