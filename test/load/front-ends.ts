@@ -1,6 +1,7 @@
 /** The C front ends that Postern is held against, each with what its own documentation asks for: two processes or threads, TLS, a plain POP3 server behind. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { testCertificate } from '../support/certificate.ts'
 import { account, firstLine, freePort, need, start, type Account } from './measured.ts'
 
 export type FrontEnd = {
@@ -16,6 +17,16 @@ export type FrontEnd = {
 
 /** `cert` and `key` are paths of PEM files; `behind` is the port of the old server. `folder` is for the files of this one alone. */
 export type Stand = { folder: string; cert: string; key: string; both: string; behind: number }
+
+/** Writes a certificate and its key into a folder; gives the paths. */
+export async function certificate(folder: string): Promise<{ cert: string; key: string; both: string }> {
+  const { cert, key } = await testCertificate(['localhost'])
+  const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem'), both: join(folder, 'both.pem') }
+  writeFileSync(files.cert, cert)
+  writeFileSync(files.key, key)
+  writeFileSync(files.both, `${cert}\n${key}`)
+  return files
+}
 
 const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384'
 

@@ -9,9 +9,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { testCertificate } from '../support/certificate.ts'
 import { knock, many } from './clients.ts'
-import { dovecot, haproxy, nginx, type FrontEnd } from './front-ends.ts'
+import { certificate, dovecot, haproxy, nginx, type FrontEnd } from './front-ends.ts'
 import { DENIED, gateway } from './gateway.ts'
 import { load, oldMail, type LoadOptions } from './old-mail.ts'
 import { report, type Figures } from './results.ts'
@@ -93,11 +92,7 @@ export async function run([rounds = '5', only = '']: string[]): Promise<void> {
 }
 
 async function stand(folder: string, ends: (() => unknown)[]): Promise<FrontEnd[]> {
-  const { cert, key } = await testCertificate(['localhost'])
-  const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem'), both: join(folder, 'both.pem') }
-  writeFileSync(files.cert, cert)
-  writeFileSync(files.key, key)
-  writeFileSync(files.both, `${cert}\n${key}`)
+  const files = await certificate(folder)
   const old = await oldMail()
   ends.push(() => old.stop())
   const fronts: FrontEnd[] = []
