@@ -70,7 +70,9 @@ const house: House = {
 const doors = listening((socket, plan) => void session(socket, plan, house))
 
 setInterval(report, RELAYED_REPORT_MS).unref()
-process.on('message', (message: FromKeeper) => void take(message))
+process.on('message', (messages: FromKeeper[]) => {
+  for (const message of messages) void take(message)
+})
 process.on('disconnect', () => void keeperLost())
 // A bug outside any session: the connections of this front are worth more than a clean exit, so it says so and goes on.
 process.on('uncaughtException', (error) => {

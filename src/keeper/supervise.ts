@@ -74,17 +74,11 @@ export function supervise({ count, identity, allowed, events, log, program }: Su
     guardBinding(worker, allowed, (asked) => {
       front.kill(`asked for ${asked}`)
     })
+    const line = lineTo(worker)
     const front: Front = {
       id: next++,
       pid: worker.process.pid ?? 0,
-      say: (message) => {
-        if (worker.isConnected()) worker.send(message)
-      },
-      pass: (message) =>
-        new Promise((resolve, reject) => {
-          if (!worker.isConnected()) reject(new Error('the line is broken'))
-          else worker.send(message, undefined, undefined, (error) => (error === null ? resolve() : reject(error)))
-        }),
+      ...line,
       kill: (why) => {
         log.error({ front: front.id, why }, 'front killed')
         worker.process.kill('SIGKILL')
@@ -123,6 +117,30 @@ export function supervise({ count, identity, allowed, events, log, program }: Su
     retire() {
       retired = true
     },
+  }
+}
+
+/**
+ * What is said in one turn of the loop goes in one message: each one wakes the front, and what a commit of the store has made good
+ * answers many logins at once.
+ */
+function lineTo(worker: Worker): Pick<Front, 'say' | 'pass'> {
+  let waiting: FromKeeper[] = []
+  const flush = () => {
+    const messages = waiting
+    waiting = []
+    if (messages.length > 0 && worker.isConnected()) worker.send(messages)
+  }
+  return {
+    say(message) {
+      if (waiting.push(message) === 1) setImmediate(flush)
+    },
+    pass: (message) =>
+      new Promise((resolve, reject) => {
+        flush()
+        if (!worker.isConnected()) reject(new Error('the line is broken'))
+        else worker.send([message], undefined, undefined, (error) => (error === null ? resolve() : reject(error)))
+      }),
   }
 }
 

@@ -61,7 +61,7 @@ async function ask(query: Record<string, unknown>): Promise<void> {
 
 process.send?.({ kind: 'started' })
 process.on('message', (raw) => {
-  const { detail } = raw as { detail: { state: string; attack: string } }
+  const [{ detail }] = raw as [{ detail: { state: string; attack: string } }]
   void attack(detail.state, detail.attack)
 })
 
