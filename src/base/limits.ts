@@ -7,12 +7,12 @@
 export const CLIENT_HELLO_MAX = 16_384
 /** The buffer that a session without a long reply under way reads into from the old server, */
 export const SOURCE_SMALL = 1_024
-/** the one for a long reply: larger ones make logins wait behind bulk, */
-export const SOURCE_LARGE = 65_536
-/** and how many of these one front has in use at most; further long replies come through the small one. */
-export const SOURCE_LARGE_MAX = 512
+/** the one for a long reply: with a quarter of it a gigabyte costs a third more, with more than it logins wait longer behind bulk, */
+export const SOURCE_LARGE = 262_144
+/** and how many of these one front has in use at most, 32 MiB; further long replies come through the small one. */
+export const SOURCE_LARGE_MAX = 128
 /** So many that are not in use are kept. */
-export const SOURCE_LARGE_KEPT = 64
+export const SOURCE_LARGE_KEPT = 32
 /** News of a front waits so long for others, to go to the keeper in one message; a question takes it along at once. */
 export const OUTBOX_MS = 5
 /** So many at most. */

@@ -2,6 +2,7 @@
 import { createCipheriv, createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { SOURCE_LARGE, SOURCE_SMALL } from '../../src/base/limits.ts'
 
 /** Gives a number from 0 up to `below`. */
 export type Roll = (below: number) => number
@@ -14,8 +15,9 @@ export type Mailbox = {
 
 const STATUS = '+OK\r\n'
 const END = '\r\n.\r\n'
-/** What the relay may read at once. */
-const EDGE = 65_536
+/** What the relay may read at once, and what it reads at once where no long reply is due. */
+const EDGE = SOURCE_LARGE
+const SMALL_EDGE = SOURCE_SMALL
 const FRAME = STATUS.length + END.length
 
 /** Octets of a user's messages, dots stuffed: around what is read at once, and so that the whole reply is around it. The last is the largest. */
@@ -27,6 +29,8 @@ export const SIZES = [
   EDGE - 1,
   EDGE,
   EDGE + 1,
+  SMALL_EDGE - FRAME,
+  SMALL_EDGE - FRAME + 1,
   200_000,
   3 * 2 ** 20 + 1,
 ] as const
