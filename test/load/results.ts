@@ -38,7 +38,7 @@ export function report({ fronts, figures, denial, rounds }: Results): string {
   const head = ['', 'unit', ...peers, 'postern', ...peers.map((who) => `/ ${who}`), 'aim']
   return `# Postern beside C front ends
 
-Written by \`npm run bench -- peers\` on ${new Date().toISOString().slice(0, 10)}. Medians of ${rounds} rounds in turns, on ${cpus().length} processors; memory of 1,000
+Written by \`npm run bench -- peers\` on ${new Date().toISOString().slice(0, 10)}. Medians of ${rounds} rounds in turns, on ${cpus().length} processors; memory of 3,000
 sessions, once. Processor time is that of all processes of the one measured, kernel time in their name included; the ratios are what to
 look at, the figures move with the machine.
 
