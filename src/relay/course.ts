@@ -94,7 +94,8 @@ export function written(run: Run): void {
 /** Large buffers are for long replies, and go back as soon as nothing of them is on its way. */
 function fit({ dialogue, source, owed }: Run): void {
   if (dialogue.isLong()) source.widen()
-  else if (owed === 0) source.narrow()
+  else source.narrow()
+  if (owed === 0) source.reclaim()
 }
 
 /** The server said its last word: nothing is invented for what it left unanswered. */

@@ -1,10 +1,10 @@
 /**
  * What an old server says, as octets. A chunk is lent: it lies in a buffer that the next chunk comes into, as a new one for each would
  * cost a third more. ATTACK, or an accident as bad: octets of one mailbox in the session of another. So a buffer belongs to one session
- * alone, whoever passes a chunk on calls `halt` until it is written, and a large buffer goes back to the others only by `narrow`.
+ * alone, whoever passes a chunk on calls `halt` until it is written, and a large buffer goes back to the others only by `reclaim`.
  */
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net'
-import { SOURCE_LARGE, SOURCE_LARGE_KEPT, SOURCE_LARGE_MAX, SOURCE_SMALL } from '../base/limits.ts'
+import { SOURCE_LARGE, SOURCE_LARGE_KEPT, SOURCE_LARGE_MAX, SOURCE_MIDDLE, SOURCE_SMALL } from '../base/limits.ts'
 
 /** Gets a chunk that is good until it returns, or until `go` where it called `halt`. */
 export type Take = (chunk: Buffer) => void
@@ -18,45 +18,53 @@ export type Source = {
   go(): void
   /** What was read, and not handed on before the connection broke; null when there is no more. */
   rest(): Buffer | null
-  /** A long reply is awaited: it may come in large chunks. */
+  /** Within `take`: more of a long reply is to come, and the next chunk may be a large one. */
   widen(): void
-  /** None is, and nothing of the last chunk is still to be written. */
+  /** No long reply is under way any more. */
   narrow(): void
+  /** Nothing of any chunk is still to be written. */
+  reclaim(): void
 }
 
 /** Large buffers that nobody has, and how many somebody has. */
-const free: Buffer<ArrayBuffer>[] = []
-let lent = 0
+const free: Buffer[] = []
+let taken = 0
+
+/** A buffer for the chunks of a long reply, and how it is given back. Beyond the ceiling it is a middling one that is nobody else's. */
+type Large = { bytes: Buffer; isShared: boolean }
+
+function takeLarge(): Large {
+  if (taken >= SOURCE_LARGE_MAX) return { bytes: Buffer.allocUnsafeSlow(SOURCE_MIDDLE), isShared: false }
+  taken += 1
+  return { bytes: free.pop() ?? Buffer.allocUnsafeSlow(SOURCE_LARGE), isShared: true }
+}
 
 /** Connects, halted. The caller listens for what becomes of the socket. */
 export function connectSource(options: TcpNetConnectOpts): Source {
-  const small = Buffer.allocUnsafeSlow(SOURCE_SMALL)
-  let buffer: Buffer<ArrayBuffer> = small
+  const small: Buffer = Buffer.allocUnsafeSlow(SOURCE_SMALL)
+  let large: Large | null = null
+  /** What the system is given for the next chunk but one, and what it has. Node asks for a buffer right behind each chunk. */
+  let wanted = small
+  let given = small
+  let isTaking = false
   let take: Take | null = null
   const socket = connect({
     ...options,
     onread: {
-      buffer: () => buffer,
-      // Not what Node hands over: it does not know of a buffer that was changed in between.
-      callback: (size) => {
-        take?.(buffer.subarray(0, size))
+      buffer: () => (given = wanted),
+      callback: (size, into) => {
+        isTaking = true
+        take?.((into as Buffer).subarray(0, size))
+        isTaking = false
         return true
       },
     },
   })
   socket.pause()
-  /** Tells the system where the next chunk is to come; false where Node has no such way. */
-  const use = (next: Buffer<ArrayBuffer>): boolean => {
-    const handle = (socket as Socket & { _handle?: { useUserBuffer?(into: Buffer): void } | null })._handle
-    if (typeof handle?.useUserBuffer !== 'function') return false
-    handle.useUserBuffer(next)
-    buffer = next
-    return true
-  }
   // Not given to others: nobody knows what the system still does with it.
   socket.once('close', () => {
-    if (buffer !== small) lent -= 1
-    buffer = small
+    if (large?.isShared === true) taken -= 1
+    large = null
   })
   return {
     socket,
@@ -65,16 +73,16 @@ export function connectSource(options: TcpNetConnectOpts): Source {
     go: () => void socket.resume(),
     rest: () => null,
     widen() {
-      if (buffer !== small || lent >= SOURCE_LARGE_MAX) return
-      const large = free.pop() ?? Buffer.allocUnsafeSlow(SOURCE_LARGE)
-      if (use(large)) lent += 1
-      else free.push(large)
+      if (!isTaking || socket.destroyed) return
+      large ??= takeLarge()
+      wanted = large.bytes
     },
-    narrow() {
-      const large = buffer
-      if (large === small || !use(small)) return
-      lent -= 1
-      if (free.length < SOURCE_LARGE_KEPT) free.push(large)
+    narrow: () => (wanted = small),
+    reclaim() {
+      if (large === null || given === large.bytes || wanted === large.bytes) return
+      if (large.isShared) taken -= 1
+      if (large.isShared && free.length < SOURCE_LARGE_KEPT) free.push(large.bytes)
+      large = null
     },
   }
 }
@@ -94,5 +102,6 @@ export function streamSource(socket: Socket): Source {
     rest: () => socket.read() as Buffer | null,
     widen: () => undefined,
     narrow: () => undefined,
+    reclaim: () => undefined,
   }
 }

@@ -185,6 +185,19 @@ describe('the hash', () => {
     expect(asked).toEqual(['hash secret'])
   })
 
+  test('that does not open is made anew at the next login', async () => {
+    const enrolment = (await world.store.dossier('ann')).user?.enrolment ?? ''
+    await world.store.keepPasswordHash('ann', enrolment, Buffer.from('damaged'))
+    world.restart()
+    world.pass(60_000)
+    await world.login('ann', `secret${world.code('ann')}`, HOME)
+    await quiet()
+    expect(asked).toEqual(['hash secret'])
+    await world.login('ann', 'secret', AWAY)
+    await quiet()
+    expect(exposed()).toHaveLength(1)
+  })
+
   test('is not made of a password that the old server refused', async () => {
     world.pass(60_000)
     await world.login('ann', `wrong${world.code('ann')}`, HOME)
