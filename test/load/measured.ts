@@ -72,6 +72,15 @@ export function pssKib(pids: number[]): number {
   return pids.reduce((sum, one) => sum + of(one), 0)
 }
 
+/** What of it the C allocator has: unlike the heap of JavaScript it shows at once what is never given back. */
+export function mallocKib(pids: number[]): number {
+  const of = (one: number) => {
+    const maps = readFileSync(`/proc/${one}/smaps`, 'utf8')
+    return Number(/\[heap\]\n(?:\w+:.*\n)*?Pss:\s+(\d+)/.exec(maps)?.[1] ?? 0)
+  }
+  return pids.reduce((sum, one) => sum + of(one), 0)
+}
+
 export type Program = { pid: number; said(): string; stop(): Promise<void> }
 
 /** Starts a program and waits until it accepts on a port of 127.0.0.1. Throws with what it said when it does not. */
