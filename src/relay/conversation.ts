@@ -1,6 +1,6 @@
 /** Talking to an old server line by line, until the relay takes over. */
 import { BACKEND_LINE_MAX, KEEPALIVE_AFTER_MS } from '../base/limits.ts'
-import { connectSource, type Source } from './source.ts'
+import type { connectSource, Source } from './source.ts'
 
 /** `late`: the deadline passed. `garbled`: a line without end. `aborted`: whoever waited gave up. */
 export type Heard = { heard: 'line'; line: Buffer } | { heard: 'closed' | 'late' | 'garbled' | 'aborted' }
