@@ -1,5 +1,6 @@
 /** A compiler: a process without powers that answers one question and is ended. This is how the keeper has strangers' octets read. */
 import { spawn } from 'node:child_process'
+import { setPriority } from 'node:os'
 import { within } from '../base/deadline.ts'
 import { readFrame, toFrame, type Ceilings } from '../compiler/wire.ts'
 import { powerless } from './powerless.ts'
@@ -31,6 +32,7 @@ export async function askApart(question: unknown, options: Apart): Promise<unkno
     [...powerless(readable), `--max-old-space-size=${heapMiB}`, program, ...become],
     { env: environment, stdio: ['pipe', 'pipe', 'pipe', ...(file === undefined ? [] : [file])] },
   )
+  goLast(child.pid)
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => {
       resolve(error.message)
@@ -54,5 +56,17 @@ export async function askApart(question: unknown, options: Apart): Promise<unkno
     throw new Error(`the compiler failed (${await ended}): ${why}`, { cause: error })
   } finally {
     child.kill('SIGKILL')
+  }
+}
+
+/** Of the 19 steps that there are (`nice`). */
+const LAST = 10
+
+/** Who logs in waits for nobody who reads a list. Where a system does not allow it, all wait alike. */
+function goLast(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) setPriority(pid, LAST)
+  } catch {
+    // It has ended, or may not be told: nothing depends on it.
   }
 }
