@@ -104,7 +104,7 @@ export function serverEnded(run: Run): void {
   finish(run)
 }
 
-/** What had arrived before the reset, and was held back for a slow client, is passed on all the same. */
+/** What was read before the reset, and held back, is passed on all the same. What the system held is lost, and the client sees the reply broken off. */
 export function serverFailed(run: Run): void {
   for (let rest = run.source.rest(); rest !== null; rest = run.source.rest()) run.dialogue.fromServer(rest)
   because(run, 'server-reset')
