@@ -12,16 +12,13 @@ class DeadlineError extends Error {
  * Gives what `wait` gives, or throws an error that names `what` after `ms` milliseconds.
  * The caller cleans up what it waited for: a promise cannot be taken back.
  */
-export async function within<T>(ms: number, what: string, wait: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+export function within<T>(ms: number, what: string, wait: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
       reject(new DeadlineError(what))
     }, ms)
+    void wait.then(resolve, reject).finally(() => {
+      clearTimeout(timer)
+    })
   })
-  try {
-    return await Promise.race([wait, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

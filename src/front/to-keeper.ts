@@ -1,4 +1,5 @@
 /** The front's end of the line to the keeper: questions with deadlines, and news that wants no answer. */
+import { within } from '../base/deadline.ts'
 import { ADMIT_DEADLINE_MS, AUTHENTICATE_DEADLINE_MS, SETTLE_DEADLINE_MS } from '../base/limits.ts'
 import type { AdmitAnswer, Answers, AuthenticateAnswer, FromFront, SettleAnswer } from '../keeper/messages.ts'
 
@@ -37,16 +38,11 @@ export function toKeeper(send: (message: FromFront, now: boolean) => void): ToKe
   const ask = async (question: WithoutCall<Question>): Promise<Answers[keyof Answers]> => {
     if (gone) throw new Error('the keeper is gone')
     const call = (next = (next + 1) % Number.MAX_SAFE_INTEGER)
-    const { promise: answer, resolve, reject } = Promise.withResolvers<Answers[keyof Answers]>()
-    const late = setTimeout(() => {
-      reject(new Error(`keeper: ${question.kind}: deadline passed`))
-    }, DEADLINES[question.kind])
-    open.set(call, { resolve, reject })
+    const answer = new Promise<Answers[keyof Answers]>((resolve, reject) => open.set(call, { resolve, reject }))
     try {
       send({ ...question, call }, true)
-      return await answer
+      return await within(DEADLINES[question.kind], `keeper: ${question.kind}`, answer)
     } finally {
-      clearTimeout(late)
       open.delete(call)
     }
   }
