@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import { contains, parseAddress, type Endpoint, type Range } from '../base/ip.ts'
 import { PROXY_HEADER_DEADLINE_MS } from '../base/gate-limits.ts'
+import { news } from './news.ts'
 import { readProxyHeader, type HeaderFault } from './proxy-header.ts'
 
 export type Origin =
@@ -45,7 +46,6 @@ export async function originOf(
 }
 
 async function awaitHeader(socket: Socket, stop: AbortSignal, late: AbortSignal): Promise<Origin> {
-  const signal = AbortSignal.any([stop, late])
   let seen: Buffer = Buffer.alloc(0)
   for (;;) {
     if (stop.aborted) return { at: 'gone' }
@@ -53,7 +53,7 @@ async function awaitHeader(socket: Socket, stop: AbortSignal, late: AbortSignal)
     const chunk = socket.read() as Buffer | null
     if (chunk === null) {
       if (isOver(socket)) return seen.length === 0 ? { at: 'gone' } : { at: 'fault', why: 'proxy-header-cut-short' }
-      await news(socket, signal)
+      await news(socket, [stop, late])
       continue
     }
     seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk])
@@ -64,21 +64,6 @@ async function awaitHeader(socket: Socket, stop: AbortSignal, late: AbortSignal)
     if (rest.length > 0) socket.unshift(rest)
     return header.at === 'own' ? header : { at: 'client', source: header.source, destination: header.destination }
   }
-}
-
-/** Resolves when there is something to read, nothing more will come, or `signal` aborts. */
-function news(socket: Socket, signal: AbortSignal): Promise<void> {
-  const EVENTS = ['readable', 'end', 'close', 'error']
-  return new Promise((resolve) => {
-    const done = () => {
-      for (const event of EVENTS) socket.off(event, done)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    for (const event of EVENTS) socket.on(event, done)
-    signal.addEventListener('abort', done)
-    if (signal.aborted) done()
-  })
 }
 
 /** The other side has ended, and nothing is left to read. */

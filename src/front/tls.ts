@@ -14,6 +14,7 @@ import type { CertificateFacts, TlsFacts } from '../audit/events.ts'
 import type { CertificatePlan, ClientCaPlan, Snapshot } from '../keeper/messages.ts'
 import { certificateOf } from './client-certificate.ts'
 import { readClientHello, type ClientHello } from './client-hello.ts'
+import { news } from './news.ts'
 
 /** BCP 195 (RFC 9325 section 4.2): forward secrecy and AEAD only. The TLS 1.3 suites are OpenSSL's own. */
 const CIPHERS = [
@@ -150,19 +151,12 @@ function makeDoor(
     return server
   }
   let server = make(snapshot, ca)
-  let chooses = snapshot.certificates.length > 1
   return {
     server: () => server,
     update(next, nextCa) {
       contexts = contextsOf(next, nextCa)
-      const willChoose = next.certificates.length > 1
-      if (willChoose !== chooses) server = make(next, nextCa)
-      else {
-        server.setSecureContext(materialOf(firstOf(next), next, nextCa))
-        // The new context has drawn keys of its own, which no other front knows.
-        if (keys !== null) server.setTicketKeys(keys)
-      }
-      chooses = willChoose
+      // A new one: only so it gets the ticket keys again, and chooses by name where there is something to choose by now.
+      server = make(next, nextCa)
     },
     setTicketKeys(next) {
       keys = next
@@ -235,17 +229,6 @@ function guarded(raw: Socket, stops: readonly AbortSignal[], deadlineMs: number)
       for (const stop of stops) stop.removeEventListener('abort', abort)
     },
   }
-}
-
-/** Resolves when there is something to read, or never will be. */
-function news(raw: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      raw.off('readable', done).off('end', done).off('close', done)
-      resolve()
-    }
-    raw.on('readable', done).on('end', done).on('close', done)
-  })
 }
 
 /** Reads until the ClientHello is whole and puts it back for OpenSSL. */
