@@ -30,10 +30,10 @@ export async function certificate(folder: string): Promise<{ cert: string; key: 
 
 const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384'
 
-async function frontEnd(name: string, port: number, argv: string[], version: string, ready = port): Promise<FrontEnd> {
+async function frontEnd(name: string, port: number, argv: string[], version: string): Promise<FrontEnd> {
   let pid = 0
   const cpu = account(name, () => pid)
-  const program = await start(argv, ready, cpu)
+  const program = await start(argv, port, cpu)
   pid = program.pid
   const stop = async () => {
     await program.stop()

@@ -8,13 +8,14 @@
  *  - turns: how long each part of that arrival holds the loop of the process it happens in
  */
 import { execFile } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { oldServer } from '../../src/demo/old-server.ts'
 import { startPostern, until, type Running, type Wanted } from '../support/running.ts'
+import { cpuMs } from './measured.ts'
 import { knock, logIn, many, session, shakeHands } from './clients.ts'
 import { networks, STRUCTURES } from './structures.ts'
 import { median, printTable } from './table.ts'
@@ -93,17 +94,6 @@ async function stand(wanted: Partial<Wanted> = {}): Promise<Stand> {
       behind.close()
     },
   }
-}
-
-/** Processor time of processes in ms: user and system, in steps of 10. */
-function cpuMs(pids: number[]): number {
-  const ticks = pids.map((pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ')
-    return Number(fields[11]) + Number(fields[12])
-  })
-  return ticks.reduce((sum, one) => sum + one, 0) * 10
 }
 
 async function denial(): Promise<void> {
