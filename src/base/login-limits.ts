@@ -4,6 +4,8 @@
 export const CLAIM_KEPT_MS = 600_000
 /** One that nobody has settled is kept so long: twice the longest login. */
 export const CLAIM_OPEN_KEPT_MS = 7_200_000
+/** How often claims past their time are swept up. */
+export const CLAIMS_PRUNED_EVERY_MS = 1_000
 /** Steps before and after the present one that a code may be of: five minutes. */
 export const TOTP_WINDOW_MAX = 10
 /** Passwords that may be tried with one code (a slip of the finger, from the same device); then the code is worthless. */
@@ -55,6 +57,8 @@ export const APP_PASSWORD_USED_EVERY_MS = 60_000
 export const MAILBOX_PASSWORD_MAX = 12_288
 /** Attempts of one place that may be undecided at once: room beyond it is not counted out. */
 export const STAKES_MAX = 256
+/** So many that begin while the room of one is looked up find their own without another look. */
+export const STAKES_MEANWHILE = 8
 /** A place that has so many proven users is not counted again for so long, */
 export const LARGE_FOR_MS = 60_000
 /** and so many such places are known at a time. */

@@ -52,11 +52,11 @@ export function identifyDevice(
 export type TrustFinding =
   { at: 'repeat'; trusted: Trusted; bare: boolean } | { at: 'expired' } | { at: 'elsewhere' } | { at: 'unknown' }
 
-/** Needs the HMACs of what was typed, as a whole string and as a bare password. Looks at every row, found or not. */
+/** Needs the HMACs of what was typed, as a whole string and as a bare password (null where the rules let none of those repeat). Looks at every row, found or not. */
 export function findTrust(
   dossier: Pick<Dossier, 'trusted'>,
   device: Device,
-  typed: { mac: Buffer; bareMac: Buffer },
+  typed: { mac: Buffer; bareMac: Buffer | null },
   rules: TrustRules,
   now: number,
 ): TrustFinding {
@@ -66,12 +66,19 @@ export function findTrust(
     return isLive(here, rules, now) ? { at: 'repeat', trusted: here, bare: false } : { at: 'expired' }
   }
   if (whole.length > 0) return { at: 'elsewhere' }
+  const { bareMac } = typed
+  if (bareMac === null || rules.for === null || !letsBareRepeat(rules)) return { at: 'unknown' }
   const bare = dossier.trusted.filter(
-    (row) => row.device === device.id && row.bareMac !== null && sameBytes(row.bareMac, typed.bareMac),
+    (row) => row.device === device.id && row.bareMac !== null && sameBytes(row.bareMac, bareMac),
   )
-  if (bare.length === 0 || rules.for === null || rules.accept !== 'repeated_or_bare') return { at: 'unknown' }
+  if (bare.length === 0) return { at: 'unknown' }
   const live = bare.find((row) => isLive(row, rules, now))
   return live === undefined ? { at: 'expired' } : { at: 'repeat', trusted: live, bare: true }
+}
+
+/** Tells whether a device may go on with the password alone, so that an HMAC of it is wanted. */
+export function letsBareRepeat({ accept }: Pick<TrustRules, 'accept'>): boolean {
+  return accept === 'repeated_or_bare'
 }
 
 /** A shorter `for` in the policy counts at once; a longer one does not prolong what was given. */
@@ -83,7 +90,7 @@ export function isLive(row: Trusted, rules: TrustRules, now: number): boolean {
 /** Gives the row to keep for a string that was proven with a fresh code, or null where nothing is to be trusted. */
 export function trustFor(
   device: Device,
-  proven: { mac: Buffer; bareMac: Buffer },
+  proven: { mac: Buffer; bareMac: Buffer | null },
   rules: TrustRules,
   now: number,
 ): Trusted | null {
@@ -91,7 +98,7 @@ export function trustFor(
   return {
     device: device.id,
     mac: proven.mac,
-    bareMac: rules.accept === 'repeated_or_bare' ? proven.bareMac : null,
+    bareMac: letsBareRepeat(rules) ? proven.bareMac : null,
     network: device.network,
     fingerprint: device.fingerprint,
     since: now,

@@ -13,7 +13,7 @@ import { answerRefusal, answerTrouble } from './roll-out.ts'
 import type { Exposing, Factor, LoginFailure, RuleAt } from '../audit/events.ts'
 import { parseAddress } from '../base/ip.ts'
 import type { LoginRule } from '../policy/rules.ts'
-import type { CodeId, Dossier, Proof } from '../state/store.ts'
+import type { AppPassword, CodeId, Dossier, Proof } from '../state/store.ts'
 import type { BackendPolicy, LoginPolicy } from './login-policy.ts'
 import type { AuthenticateAnswer } from './messages.ts'
 import type { Entering } from './failures.ts'
@@ -29,7 +29,10 @@ type Good = {
   marks: Marks
   backend: BackendPolicy
   enrolment: string | null
+  appPasswords: readonly AppPassword[]
   password: Buffer
+  /** See {@link Asked}. */
+  refusedKey: string
   factor: Factor
   by: Proof['by']
 }
@@ -114,11 +117,13 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   if (name === null || backend === null) return refuse('unknown-user')
   const enrolment = dossier.user?.enrolment ?? null
   // Before the claim: a code is not spent on a password that is known to be wrong.
-  const key = refusedKey(desk, name, backend, finding.password)
+  const key = keyOf(desk, name, backend, finding.password)
   if (desk.refused.holds(key, backend.remember_refused, desk.clock.monotonic())) {
     return refuse(finding.say === 'app-password' ? 'app-password-stale' : 'stale-repeat')
   }
-  const good = await byFactor(desk, login, { typed, marks, backend, enrolment, password: finding.password }, finding)
+  const { appPasswords } = dossier
+  const base = { typed, marks, backend, enrolment, appPasswords, password: finding.password, refusedKey: key }
+  const good = await byFactor(desk, login, base, finding)
   return 'say' in good ? good : await ask(desk, login, good)
 }
 
@@ -236,13 +241,11 @@ function repeated(desk: Desk, login: Login, base: Omit<Good, 'factor' | 'by'>, d
 
 /** A place at the backend, and one more look at what it refused while this login waited. */
 async function ask(desk: Desk, login: Login, good: Good): Promise<Ruling> {
-  const { backend, typed, marks, enrolment, factor, by, password } = good
+  const { backend, typed, marks, enrolment, appPasswords, factor, by, password, refusedKey } = good
   login.place = await desk.places.take(backend.name, backend.max_sessions, login.gone.signal)
   if (login.place === null) return trouble('backend-busy')
-  const key = refusedKey(desk, typed.user, backend, password)
-  if (desk.refused.holds(key, backend.remember_refused, desk.clock.monotonic()))
+  if (desk.refused.holds(refusedKey, backend.remember_refused, desk.clock.monotonic()))
     return refuse(by.is === 'app-password' ? 'app-password-stale' : 'stale-repeat')
-  const bareMac = desk.keys.mac('bare', typed.user, password)
   const asked = {
     token: null,
     user: typed.user,
@@ -251,14 +254,14 @@ async function ask(desk: Desk, login: Login, good: Good): Promise<Ruling> {
     by,
     enrolment,
     marks,
-    bareMac,
-    refusedKey: key,
+    appPasswords,
+    refusedKey,
     fresh: by.is === 'code' ? new Secret(Buffer.from(password)) : null,
     at: 0,
   }
   return { say: 'proceed', asked, password }
 }
 
-function refusedKey(desk: Desk, user: string, backend: BackendPolicy, password: Buffer): string {
+function keyOf(desk: Desk, user: string, backend: BackendPolicy, password: Buffer): string {
   return desk.keys.mac('refused', user, backend.name, password).toString('base64')
 }

@@ -35,7 +35,7 @@ export type Exposure = {
 }
 
 type Context = {
-  store: Pick<Store, 'exposure' | 'keepPasswordHash'>
+  store: Pick<Store, 'passwordHash' | 'exposure' | 'keepPasswordHash'>
   keys: Keyring
   clock: Clock
   hasher: PasswordHasher
@@ -63,7 +63,7 @@ export function createExposure(context: Context): Exposure {
   const { store, keys, clock, hasher, emit } = context
 
   async function keep(user: string, enrolment: string, password: Secret, mark: string): Promise<void> {
-    const { sealedHash } = await store.exposure(user, '')
+    const sealedHash = await store.passwordHash(user)
     const trace = traceOf(keys, user, enrolment, password)
     if (sealedHash === null || !isTraced(keys, user, sealedHash, trace)) {
       const hash = await hasher.hash(password)

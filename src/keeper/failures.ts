@@ -69,7 +69,8 @@ export type Stake = {
   pool: MarkPool
   string: Buffer
   here: Buffer
-  who: number
+  /** Whom it was tried for, in 16 bits. */
+  who: () => number
   known: boolean
   /** When it entered, as {@link Exact} has it. */
   turn: number
@@ -132,7 +133,7 @@ export function createFailures(context: {
 /** Counts a failure, and tells what came of it. `mark` is null for a string that is not to be remembered. */
 async function count({ store, clock, warnings }: Parts, stake: Stake, mark: number | null): Promise<void> {
   const { counts, pool, known, who } = stake
-  warnings.tell(counts, await store.fail({ counts, pool, mark, who: known ? null : who, at: clock.now() }))
+  warnings.tell(counts, await store.fail({ counts, pool, mark, who: known ? null : who(), at: clock.now() }))
 }
 
 async function enter(parts: Parts, entering: Entering, gone: AbortSignal): Promise<Entered> {
@@ -151,7 +152,8 @@ async function enter(parts: Parts, entering: Entering, gone: AbortSignal): Promi
   for (;;) {
     const marks = [markOf(string), markOf(here)]
     const home = pool.user === '' ? null : entering.marks.device.network
-    const standing = await store.standing({ counts, pool, marks, home, now: clock.now() })
+    const enough = stakes.wanting(counts)
+    const standing = await store.standing({ counts, enough, pool, marks, home, now: clock.now() })
     // Forgotten by the store is forgotten: there an operator, or a fresh code, has cleared it.
     const marked = standing.marked.some((one, i) => one && known([i === 0 ? string : here]))
     if (marked) return { say: 'stale' }
@@ -217,7 +219,7 @@ function stakeOf({ keys, clock, exact }: Parts, { name, typed, marks, dossier, f
     pool: { user, place: user === '' ? countedNetwork(policy, typed.ip) : '' },
     string: keys.mac('refusal', name, way, typed.secret),
     here: keys.mac('refusal', name, way, typed.secret, marks.device.id),
-    who: markOf(keys.mac('refusal', name)),
+    who: () => markOf(keys.mac('refusal', name)),
     known: false,
     turn: exact.turn(),
     repeated: false,

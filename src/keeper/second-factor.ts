@@ -8,7 +8,7 @@ import { RECOVERY_CODES } from '../factors/recovery.ts'
 import { sameBytes } from '../factors/same-bytes.ts'
 import { SKEW_STEPS } from '../base/login-limits.ts'
 import { makeSeed, matchingStep, STEP_MS, stepAt, stepsAway } from '../factors/totp.ts'
-import { findTrust, identifyDevice, type Device, type TrustFinding } from '../factors/trusted-device.ts'
+import { findTrust, identifyDevice, letsBareRepeat, type Device, type TrustFinding } from '../factors/trusted-device.ts'
 import { never } from '../base/never.ts'
 import type { LoginFailure } from '../audit/events.ts'
 import type { Keyring } from '../state/secrets.ts'
@@ -26,7 +26,8 @@ export type Typed = {
   certified: boolean
 }
 
-export type Marks = { mac: Buffer; bareMac: Buffer; device: Device }
+/** `bareMac`: null where the policy lets no bare password repeat. */
+export type Marks = { mac: Buffer; bareMac: Buffer | null; device: Device }
 
 /**
  * `code`: right, but not yet claimed. `certificate`: it is the second factor of a bare password. `password` is the one candidate
@@ -83,18 +84,23 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
     const mayGetIn = step !== null || trust.at === 'repeat'
     const typedCode = candidate.how === 'code' ? candidate.code : noCode
     const steps = mayGetIn ? null : stepsAway(seed, typedCode, now, SKEW_STEPS)
-    const rows = dossier.recovery.length === 0 ? dummyRecovery : dossier.recovery
-    const recoveryMac = keys.mac('recovery', typed.user, candidate.how === 'recovery' ? candidate.code : '')
-    const row = rows.filter((one) => sameBytes(one.mac, recoveryMac)).at(0)
-    const temp = sameBytes((dossier.temp ?? dummyTemp).mac, recoveryMac) ? dossier.temp : null
+    const once = candidate.how === 'recovery' ? oneTime(typed.user, candidate.code, dossier, now) : null
     if (sealed === null || candidate.how === 'none') return { candidate, trust, code: 'missing', id: null }
-    if (candidate.how === 'code') {
+    if (once === null) {
       if (step !== null) return { candidate, trust, code: 'right', id: { of: 'totp', number: step } }
       const wrong: Evidence = { candidate, trust, code: 'wrong', id: null }
       if (steps === null) return wrong
       return { ...wrong, skew: { steps, seen: stepAt(now) + steps <= (dossier.user?.lastStep ?? -Infinity) } }
     }
-    return { candidate, trust, ...(row === undefined ? ofTemp(temp, now) : ofRecovery(row)) }
+    return { candidate, trust, ...once }
+  }
+
+  /** Looks at every code, of a user who has none at those that stand in. */
+  function oneTime(user: string, code: string, { recovery, temp }: Dossier, now: number): Pick<Evidence, 'code' | 'id'> {
+    const mac = keys.mac('recovery', user, code)
+    const row = (recovery.length === 0 ? dummyRecovery : recovery).filter((one) => sameBytes(one.mac, mac)).at(0)
+    const isTemp = sameBytes((temp ?? dummyTemp).mac, mac)
+    return row === undefined ? ofTemp(isTemp ? temp : null, now) : ofRecovery(row)
   }
 
   function byAppPassword(user: string, found: FoundAppPassword, policy: LoginPolicy): Finding {
@@ -120,7 +126,7 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
     mark(typed, policy) {
       return {
         mac: keys.mac('string', typed.user, typed.secret),
-        bareMac: keys.mac('bare', typed.user, typed.secret),
+        bareMac: letsBareRepeat(policy.trusted_device) ? keys.mac('bare', typed.user, typed.secret) : null,
         device: identifyDevice(keys, policy.trusted_device, typed),
       }
     },

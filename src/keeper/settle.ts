@@ -3,12 +3,12 @@ import { timingSafeEqual } from 'node:crypto'
 import { ATTEMPT_MAX_MS } from '../base/login-limits.ts'
 import { never } from '../base/never.ts'
 import { sealAnew } from '../factors/kept-app-password.ts'
-import { trustFor } from '../factors/trusted-device.ts'
+import { letsBareRepeat, trustFor } from '../factors/trusted-device.ts'
 import { countedNetwork } from './failures.ts'
 import { broke, countRefusal, failed, giveBack, holdMs, type Asked, type Desk, type Login } from './desk.ts'
 import { answerTrouble } from './roll-out.ts'
 import type { LoginFailure } from '../audit/events.ts'
-import type { Secret } from '../base/secret.ts'
+import { reveal, type Secret } from '../base/secret.ts'
 import type { Proof, Trusted } from '../state/store.ts'
 import type { Outcome, SettleAnswer } from './messages.ts'
 
@@ -97,20 +97,25 @@ async function welcome(desk: Desk, login: Login, asked: Asked): Promise<SettleAn
   return login.gone.signal.aborted ? { say: 'trouble' } : { say: 'welcome' }
 }
 
-function trustOf(desk: Desk, login: Login, { by, marks: { mac, device }, bareMac }: Asked): Trusted | null {
-  return by.is === 'code' ? trustFor(device, { mac, bareMac }, login.policy.trusted_device, desk.clock.now()) : null
+/** `fresh`: the password behind which a code stood, null where there was none. */
+function trustOf(desk: Desk, login: Login, { user, marks }: Asked, fresh: Secret | null): Trusted | null {
+  if (fresh === null) return null
+  const { mac, device } = marks
+  const { trusted_device: rules } = login.policy
+  const bareMac = letsBareRepeat(rules) ? desk.keys.mac('bare', user, reveal(fresh)) : null
+  return trustFor(device, { mac, bareMac }, rules, desk.clock.now())
 }
 
 async function record(desk: Desk, login: Login, asked: Asked, fresh: Secret | null) {
-  const { user, enrolment, by, factor, marks } = asked
+  const { user, enrolment, by, factor, marks, appPasswords } = asked
   const { ip, listener } = login.connection
   const at = desk.clock.now()
   const proof: Proof = {
     user,
     enrolment,
     by,
-    trust: trustOf(desk, login, asked),
-    resealed: fresh === null ? [] : sealAnew(desk.keys, user, await desk.store.appPasswords(user), fresh),
+    trust: trustOf(desk, login, asked, fresh),
+    resealed: fresh === null ? [] : sealAnew(desk.keys, user, appPasswords, fresh),
     login: { at, ip, factor, listener },
     network: marks.device.network,
     counted: countedNetwork(login.policy, ip),

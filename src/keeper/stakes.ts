@@ -2,7 +2,7 @@
  * Attempts that are not decided yet. Without them a guesser would send a thousand guesses in one moment, and all would be
  * judged before the first was counted. An attempt that might be one too many waits until those before it are decided.
  */
-import { STAKE_WAIT_MS, STAKE_WAITERS_MAX } from '../base/login-limits.ts'
+import { STAKE_WAIT_MS, STAKE_WAITERS_MAX, STAKES_MAX, STAKES_MEANWHILE } from '../base/login-limits.ts'
 import type { Clock } from '../base/clock.ts'
 import type { CountKey } from '../state/store.ts'
 
@@ -12,6 +12,8 @@ export type Held = { release(): void }
 export type Stakes = {
   /** Tells whether counts with so much room left take one more. One that has no room takes one at a time: who was locked may try again. */
   fits(counts: readonly CountKey[], room: readonly number[]): boolean
+  /** Gives how much room of each of them will do for one more, and for those that come while it is looked up. */
+  wanting(counts: readonly CountKey[]): number[]
   hold(counts: readonly CountKey[]): Held
   /** Waits for a stake to be released, at most so long. False when too many wait, the time is over, or the asker is gone. */
   change(until: number, gone: AbortSignal): Promise<boolean>
@@ -30,6 +32,7 @@ export function createStakes(clock: Clock): Stakes {
     else held.delete(name)
   }
   return {
+    wanting: (counts) => counts.map((key) => Math.min(STAKES_MAX, (held.get(nameOf(key)) ?? 0) + STAKES_MEANWHILE)),
     fits: (counts, room) => counts.every((key, i) => (held.get(nameOf(key)) ?? 0) < Math.max(1, room[i] ?? 0)),
     hold(counts) {
       let isHeld = true

@@ -56,6 +56,7 @@ export function peekLocks(stateFolder: string, counts: Allowance[], home: string
   return look(stateFolder, (db) => {
     const { locks, known } = prepareFailures(db).standing({
       counts,
+      enough: counts.map(() => 1),
       pool: { user: '', place: '' },
       marks: [],
       home,

@@ -1,6 +1,6 @@
 /** Codes taken, proven, burnt and freed; called within a transaction of the writer. */
 import type { DatabaseSync } from 'node:sqlite'
-import { BURNT_PER_CODE_MAX, CLAIM_KEPT_MS, CLAIM_OPEN_KEPT_MS } from '../base/login-limits.ts'
+import { BURNT_PER_CODE_MAX, CLAIM_KEPT_MS, CLAIM_OPEN_KEPT_MS, CLAIMS_PRUNED_EVERY_MS } from '../base/login-limits.ts'
 import { blob, text, textOrNull, wholeOrNull, type Row } from './rows.ts'
 import type { Claim, ClaimAnswer, CodeId } from './store.ts'
 
@@ -41,13 +41,22 @@ export function prepareClaims(db: DatabaseSync): Claims {
     temp: db.prepare('UPDATE temp_codes SET used_at = ? WHERE user = ? AND number = ? AND used_at IS NULL'),
   }
 
+  let prunedAt = -Infinity
+
+  /** What is kept longer than it need be refuses what it refused before. */
+  function pruneNowAndThen(at: number): void {
+    if (Math.abs(at - prunedAt) < CLAIMS_PRUNED_EVERY_MS) return
+    prunedAt = at
+    prune.run(at - CLAIM_KEPT_MS, at - CLAIM_OPEN_KEPT_MS)
+  }
+
   function isSpent({ user: name, code: { of, number } }: Claim, at: number): boolean {
     if (of === 'totp') return false
     return (of === 'temp' ? tempGood.get(name, number, at) : unused.get(name, number)) === undefined
   }
 
   function claim(wanted: Claim, at: number): ClaimAnswer {
-    prune.run(at - CLAIM_KEPT_MS, at - CLAIM_OPEN_KEPT_MS)
+    pruneNowAndThen(at)
     const found = user.get(wanted.user)
     if (found === undefined || textOrNull(found, 'enrolment') !== wanted.enrolment || found['frozen_at'] !== null)
       return 'void'

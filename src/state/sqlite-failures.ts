@@ -137,7 +137,7 @@ function prepareTables(db: DatabaseSync) {
   }
 }
 
-function standingOf(tables: Tables, { counts, pool, marks, home, now }: Question): Standing {
+function standingOf(tables: Tables, { counts, enough, pool, marks, home, now }: Question): Standing {
   const user = counts.find(({ kind }) => kind === 'user')?.user
   const row =
     tables
@@ -156,7 +156,7 @@ function standingOf(tables: Tables, { counts, pool, marks, home, now }: Question
     locks: locked === 0 ? [] : counts.flatMap((one) => lockOf(tables, one, now) ?? []),
     room: counts.map((one, i) => {
       const failed = whole(row, `failed${i}`)
-      return allowed(tables, one, now, failed + STAKES_MAX) - failed
+      return allowed(tables, one, now, failed + (enough[i] ?? STAKES_MAX)) - failed
     }),
     marked: marks.map((_, i) => whole(row, `marked${i}`) === 1),
     crowded: locked >= LOCKS_MAX,

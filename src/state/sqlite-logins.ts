@@ -67,10 +67,11 @@ export function prepareLogins(db: DatabaseSync, claims: Claims, appPasswords: Ap
 }
 
 function prepareKeeping(db: DatabaseSync) {
-  const live = db.prepare('SELECT 1 FROM trusted WHERE user = ? AND device = ? AND expires > ? LIMIT 1')
+  const ofUser = db.prepare(
+    'SELECT count(*) AS number, coalesce(max(device = ?2 AND expires > ?3), 0) AS live FROM trusted WHERE user = ?1',
+  )
   const trust = db.prepare('INSERT OR REPLACE INTO trusted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
   const pruneTrust = db.prepare('DELETE FROM trusted WHERE user = ? AND expires < ?')
-  const ofUser = db.prepare('SELECT count(*) AS number FROM trusted WHERE user = ?')
   const trimTrust = db.prepare(
     `DELETE FROM trusted WHERE user = ?1 AND (device, mac) IN (SELECT device, mac FROM (
        SELECT device, mac, row_number() OVER (ORDER BY last_used DESC, since DESC) AS nth,
@@ -84,6 +85,7 @@ function prepareKeeping(db: DatabaseSync) {
   const seenAgain = db.prepare('UPDATE networks SET last = ?3 WHERE user = ?1 AND network = ?2')
   const network = db.prepare('INSERT INTO networks (user, network, last) VALUES (?, ?, ?)')
   const pruneNetworks = db.prepare('DELETE FROM networks WHERE user = ?1 AND last < ?2')
+  const networksOf = db.prepare('SELECT count(*) AS number FROM networks WHERE user = ?')
   const trimNetworks = db.prepare(
     `DELETE FROM networks WHERE user = ?1 AND network NOT IN
        (SELECT network FROM networks WHERE user = ?1 ORDER BY last DESC LIMIT ?2)`,
@@ -91,13 +93,13 @@ function prepareKeeping(db: DatabaseSync) {
   return {
     /** Gives whether the device had no trust that still runs. */
     trust(user: string, row: Trusted, at: number): boolean {
-      const isNew = live.get(user, row.device, at) === undefined
+      const before = ofUser.get(user, row.device, at) ?? {}
       const { device, mac, bareMac, network, fingerprint, since, lastUsed, expires } = row
       trust.run(user, device, mac, bareMac, network, fingerprint, since, lastUsed, expires)
-      pruneTrust.run(user, at - TRUST_KEPT_AFTER_END_MS)
-      if (whole(ofUser.get(user) ?? {}, 'number') > TRUSTED_PER_DEVICE_MAX)
-        trimTrust.run(user, TRUSTED_PER_USER_MAX, TRUSTED_PER_DEVICE_MAX)
-      return isNew
+      const others = whole(before, 'number')
+      if (others > 0) pruneTrust.run(user, at - TRUST_KEPT_AFTER_END_MS)
+      if (others >= TRUSTED_PER_DEVICE_MAX) trimTrust.run(user, TRUSTED_PER_USER_MAX, TRUSTED_PER_DEVICE_MAX)
+      return whole(before, 'live') === 0
     },
     login(user: string, { at, ip, factor, listener }: Login): void {
       login.run(user, at, ip, factor, listener)
@@ -107,7 +109,9 @@ function prepareKeeping(db: DatabaseSync) {
       const isNew = seenAgain.run(user, name, at).changes === 0
       if (isNew) network.run(user, name, at)
       pruneNetworks.run(user, at - NETWORK_KEPT_MS)
-      if (isNew) trimNetworks.run(user, NETWORKS_PER_USER_MAX)
+      // A statement that has nothing to trim costs as much as ten that count.
+      if (isNew && whole(networksOf.get(user) ?? {}, 'number') > NETWORKS_PER_USER_MAX)
+        trimNetworks.run(user, NETWORKS_PER_USER_MAX)
     },
   }
 }

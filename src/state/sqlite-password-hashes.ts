@@ -8,6 +8,7 @@ export const PASSWORD_HASH_TABLES = `
 
 export type PasswordHashes = {
   keep(user: string, enrolment: string, sealedHash: Buffer): void
+  find(user: string): Buffer | null
   exposure(user: string, network: string): { sealedHash: Buffer | null; known: boolean }
 }
 
@@ -18,16 +19,15 @@ export function preparePasswordHashes(db: DatabaseSync): PasswordHashes {
     `INSERT INTO password_hashes (user, sealed) SELECT name, ?1 FROM users WHERE name = ?2 AND enrolment = ?3
        ON CONFLICT (user) DO UPDATE SET sealed = excluded.sealed`,
   )
-  const find = db.prepare('SELECT sealed FROM password_hashes WHERE user = ?')
+  const sealed = db.prepare('SELECT sealed FROM password_hashes WHERE user = ?')
+  const find = (user: string) => {
+    const row = sealed.get(user)
+    return row === undefined ? null : blob(row, 'sealed')
+  }
   const network = db.prepare('SELECT 1 FROM networks WHERE user = ? AND network = ?')
   return {
     keep: (user, enrolment, sealedHash) => void keep.run(sealedHash, user, enrolment),
-    exposure(user, name) {
-      const row = find.get(user)
-      return {
-        sealedHash: row === undefined ? null : blob(row, 'sealed'),
-        known: network.get(user, name) !== undefined,
-      }
-    },
+    find,
+    exposure: (user, name) => ({ sealedHash: find(user), known: network.get(user, name) !== undefined }),
   }
 }

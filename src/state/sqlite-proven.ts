@@ -1,6 +1,7 @@
 /** From where users were proven, for the allowances, and what a login with a fresh code makes good. Within a transaction. */
 import type { DatabaseSync } from 'node:sqlite'
 import { NETWORK_KEPT_MS, PROVEN_AGAIN_MS, PROVEN_PLACES_PER_USER_MAX } from '../base/login-limits.ts'
+import { whole } from './rows.ts'
 import type { Proof } from './store.ts'
 
 export type Amends = {
@@ -14,23 +15,37 @@ export function prepareAmends(db: DatabaseSync): Amends {
     `INSERT INTO proven (place, user, last) VALUES (?, ?, ?)
        ON CONFLICT (place, user) DO UPDATE SET last = excluded.last WHERE last < ?`,
   )
+  const prune = db.prepare('DELETE FROM proven WHERE user = ? AND last < ?')
+  const placesOf = db.prepare('SELECT count(*) AS number FROM proven WHERE user = ?')
   const trim = db.prepare(
-    `DELETE FROM proven WHERE user = ?1 AND (last < ?2 OR place NOT IN
-       (SELECT place FROM proven WHERE user = ?1 ORDER BY last DESC LIMIT ?3))`,
+    `DELETE FROM proven WHERE user = ?1 AND place NOT IN
+       (SELECT place FROM proven WHERE user = ?1 ORDER BY last DESC LIMIT ?2)`,
   )
   const key = 'kind = ? AND user = ? AND place = ?'
   const forget = db.prepare(`DELETE FROM failures WHERE ${key}`)
   const unlock = db.prepare(`DELETE FROM locks WHERE ${key}`)
   const rejudge = db.prepare('DELETE FROM refused WHERE user = ?')
+  const some = db.prepare(
+    `SELECT EXISTS (SELECT 1 FROM failures WHERE ${key}) OR EXISTS (SELECT 1 FROM locks WHERE ${key})
+       OR EXISTS (SELECT 1 FROM failures WHERE ${key}) OR EXISTS (SELECT 1 FROM locks WHERE ${key})
+       OR EXISTS (SELECT 1 FROM refused WHERE user = ?) AS some`,
+  )
   return {
     proven({ user, by, login: { ip }, counted }, at) {
       let news = 0
       for (const place of [ip, counted]) news += Number(put.run(place, user, at, at - PROVEN_AGAIN_MS).changes)
-      if (news > 0) trim.run(user, at - NETWORK_KEPT_MS, PROVEN_PLACES_PER_USER_MAX)
+      if (news > 0) {
+        prune.run(user, at - NETWORK_KEPT_MS)
+        if (whole(placesOf.get(user) ?? {}, 'number') > PROVEN_PLACES_PER_USER_MAX)
+          trim.run(user, PROVEN_PLACES_PER_USER_MAX)
+      }
       if (by.is !== 'code') return
+      const here = ['user', user, counted] as const
+      const address = ['address', '', ip] as const
+      if (whole(some.get(...here, ...here, ...address, ...address, user) ?? {}, 'some') === 0) return
       // The person is there, with the device that makes the codes: what was mistyped before is past. The count over all
       // networks stays, or each morning's login would give an attacker fifty more guesses.
-      for (const one of [['user', user, counted] as const, ['address', '', ip] as const]) {
+      for (const one of [here, address]) {
         forget.run(...one)
         unlock.run(...one)
       }

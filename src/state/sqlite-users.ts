@@ -15,6 +15,8 @@ import {
 
 export type Users = {
   find(name: string): User | null
+  /** The same, and what else the user has that every login asks for. */
+  known(name: string): { user: User | null; hasTrust: boolean; hasAppPasswords: boolean }
   recovery(name: string): RecoveryCode[]
   all(): UserRow[]
   count(): Record<UserState, number>
@@ -44,19 +46,25 @@ const OF_USERS = [
 
 /** Needs a migrated database. */
 export function prepareUsers(db: DatabaseSync, appPasswords = prepareAppPasswords(db)): Users {
-  const find = db.prepare(
-    `SELECT name, enrolment, seed, enrolled_at, first_used, proven_before, last_step, ${STATE} FROM users WHERE name = ?`,
+  const known = db.prepare(
+    `SELECT name, enrolment, seed, enrolled_at, first_used, proven_before, last_step, ${STATE},
+       EXISTS (SELECT 1 FROM trusted WHERE user = ?1) AS has_trust,
+       EXISTS (SELECT 1 FROM app_passwords WHERE user = ?1) AS has_app_passwords FROM users WHERE name = ?1`,
   )
+  const find = (name: string) => {
+    const row = known.get(name)
+    if (row === undefined) return { user: null, hasTrust: false, hasAppPasswords: false }
+    const has = (column: string) => whole(row, column) === 1
+    return { user: readUser(row), hasTrust: has('has_trust'), hasAppPasswords: has('has_app_passwords') }
+  }
   const recovery = db.prepare('SELECT slot, mac, used_at FROM recovery WHERE user = ? ORDER BY slot')
   const all = db.prepare(
     `SELECT name, enrolled_at, ${STATE}, (SELECT max(at) FROM logins WHERE user = name) AS last_login FROM users ORDER BY name`,
   )
   const count = db.prepare(`SELECT ${STATE}, count(*) AS number FROM users GROUP BY 1`)
   return {
-    find(name) {
-      const row = find.get(name)
-      return row === undefined ? null : readUser(row)
-    },
+    known: find,
+    find: (name) => find(name).user,
     recovery: (name) => recovery.all(name).map(readRecovery),
     all: () => all.all().map(readUserRow),
     count() {

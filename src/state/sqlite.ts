@@ -41,9 +41,10 @@ export function openStore(stateFolder: string, keys: Keyring, now: number): Stor
   let db: DatabaseSync | undefined
   try {
     db = new DatabaseSync(fileOf(stateFolder), { timeout: STORE_BUSY_MS })
-    // FULL: a claim must outlive a power cut. secure_delete: what is removed is overwritten, not only forgotten.
+    // FULL: a claim must outlive a power cut. secure_delete: what is removed is overwritten, not only forgotten. temp_store: what takes
+    // back one job of many stays in memory, and leaves nothing of a user in files that nobody looks after.
     db.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF',
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY',
     )
     proveSound(db)
     migrate(db, now)
@@ -114,14 +115,16 @@ function loginsAndUsers({ db, writer, read, writeOver }: Access) {
   const people = preparePeople(db)
   return {
     dossier: (name, { codes } = { codes: true }) =>
-      read(() => ({
-        user: users.find(name),
-        trusted: logins.trusted(name),
-        recovery: codes ? users.recovery(name) : [],
-        appPasswords: appPasswords.all(name),
-        temp: codes ? people.tempCode(name) : null,
-      })),
-    appPasswords: (name) => read(() => appPasswords.all(name)),
+      read(() => {
+        const { user, hasTrust, hasAppPasswords } = users.known(name)
+        return {
+          user,
+          trusted: hasTrust ? logins.trusted(name) : [],
+          recovery: codes ? users.recovery(name) : [],
+          appPasswords: hasAppPasswords ? appPasswords.all(name) : [],
+          temp: codes ? people.tempCode(name) : null,
+        }
+      }),
     claim: (claim, at) => writer.write(() => claims.claim(claim, at)),
     burn: (claim) => writer.write(() => claims.burn(claim)),
     free: (claim) => writer.write(() => claims.free(claim)),
@@ -141,6 +144,7 @@ function loginsAndUsers({ db, writer, read, writeOver }: Access) {
     revokeAppPassword: (user, name) => writer.write(() => appPasswords.revoke(user, name)).finally(writeOver),
     staleAppPassword: (user, by, at) => writer.write(() => appPasswords.markStale(user, by, at)),
     keepPasswordHash: (user, enrolment, sealed) => writer.write(() => hashes.keep(user, enrolment, sealed)),
+    passwordHash: (user) => read(() => hashes.find(user)),
     exposure: (user, network) => read(() => hashes.exposure(user, network)),
   } satisfies Partial<Store>
 }

@@ -167,10 +167,18 @@ export type Allowance = CountKey & { allow: number; per: number; lock: number | 
 export type MarkPool = { user: string; place: string }
 
 /** One attempt, as the counts see it. `home`: its network as trusted devices have it, null for names that nobody has. */
-export type Question = { counts: Allowance[]; pool: MarkPool; marks: number[]; home: string | null; now: number }
+/** `enough`: how much room of each count is asked for; a count that has as much is not counted to its end. */
+export type Question = {
+  counts: Allowance[]
+  enough: number[]
+  pool: MarkPool
+  marks: number[]
+  home: string | null
+  now: number
+}
 /**
- * `known`: the user was proven from there within 30 days. `room`: how many more failures each count takes. `marked`: which
- * marks are there. `crowded`: no further lock can be kept.
+ * `known`: the user was proven from there within 30 days. `room`: how many more failures each count takes, at least as many as that
+ * where it says `enough`. `marked`: which marks are there. `crowded`: no further lock can be kept.
  */
 export type Standing = { known: boolean; locks: Lock[]; room: number[]; marked: boolean[]; crowded: boolean }
 
@@ -188,8 +196,6 @@ export type AuditNote = { anchor: Buffer; heads: NotedHeads }
 export type Store = {
   /** Recovery codes and the temporary one are left out where the caller says that it wants none. */
   dossier(user: string, wanted?: { codes: boolean }): Promise<Dossier>
-  /** The app passwords of a user alone. */
-  appPasswords(user: string): Promise<AppPassword[]>
   /**
    * Takes a code. One that is open (neither proven nor burnt) is given again to the same claim alone: after a restart
    * nobody knows how it ended. The caller sees to it that one process does not claim one code twice at a time.
@@ -238,6 +244,8 @@ export type Store = {
   staleAppPassword(user: string, by: ByAppPassword, at: number): Promise<boolean>
   /** Keeps the hash of the last proven password. Does nothing when the enrolment it was proven under is gone. */
   keepPasswordHash(user: string, enrolment: string, sealedHash: Buffer): Promise<void>
+  /** The hash, if there is one. */
+  passwordHash(user: string): Promise<Buffer | null>
   /** The hash, if there is one; and whether the user was proven from that network. */
   exposure(user: string, network: string): Promise<{ sealedHash: Buffer | null; known: boolean }>
   /** All journeys, also those that have run out. */

@@ -174,7 +174,7 @@ describe('a string that was refused', () => {
       expect([all.includes(mac.subarray(0, 4)), all.includes(mac.subarray(2, 6))]).toEqual([false, false])
       // Or this test looks for an HMAC that nobody made.
       const pool = { user: name === 'ann' ? 'ann' : '', place: name === 'ann' ? '' : '198.51.100.0/24' }
-      const question = { counts: [], pool, marks: [mac.readUInt16BE(0)], home: null, now: world.now() }
+      const question = { counts: [], enough: [], pool, marks: [mac.readUInt16BE(0)], home: null, now: world.now() }
       expect((await world.store.standing(question)).marked).toEqual([true])
     }
   })

@@ -467,11 +467,28 @@ test('a store that can be read and not written says so when it is tried', async 
   await store.tryWrite(T0 + 1)
 })
 
+test('a user has no more than a hundred networks and two hundred places; those of the latest logins stay', async () => {
+  await enroll()
+  const device = claimOf().device
+  await proven(claimOf(), { trust: trustOf(device) })
+  for (let n = 0; n < 110; n++) {
+    const [network, at] = [`10.0.${n}.0/24`, T0 + 1 + n]
+    const login = { at, ip: `10.0.${n}.1`, factor: 'trusted-device' as const, listener: 'outside' }
+    const by = { is: 'repeat' as const, device, mac: Buffer.from('string') }
+    await store.prove(proofOf(claimOf(), { by, login, network, counted: network }), at)
+  }
+  const db = new DatabaseSync(join(folder, 'postern.sqlite'), { readOnly: true })
+  const first = (sql: string) => Object.values(db.prepare(sql).get() ?? {})
+  expect(first('SELECT count(*), min(last) FROM networks')).toEqual([100, T0 + 11])
+  expect(first('SELECT count(*), min(last) FROM proven')).toEqual([200, T0 + 11])
+  db.close()
+})
+
 describe('a place where more users were proven than anybody asks for', () => {
   const place = '192.0.2.0/24'
   const one = { kind: 'network' as const, user: '', place, allow: 100, per: 3_600_000, lock: 900_000, grows: true }
   const room = async (at: number) =>
-    (await store.standing({ counts: [one], pool: { user: '', place }, marks: [], home: null, now: at })).room[0]
+    (await store.standing({ counts: [one], enough: [STAKES_MAX], pool: { user: '', place }, marks: [], home: null, now: at })).room[0] // prettier-ignore
   const fail = async (times: number) => {
     const tries = Array.from({ length: times }, () =>
       store.fail({ counts: [one], pool: { user: '', place }, mark: null, who: 1, at: T0 }),
