@@ -5,9 +5,9 @@
 
 /** A ClientHello with post-quantum key shares takes about 2 KiB; more than 16 KiB is an attack on memory. */
 export const CLIENT_HELLO_MAX = 16_384
-/** The buffer that a session without a long reply under way reads into from the old server, */
-export const SOURCE_SMALL = 4_096
-/** the one for a long reply, once it is known to be longer than that: with a quarter of it a gigabyte costs a third more, with more than it logins wait longer behind bulk, */
+/** The buffer that all sessions of a front without a long reply under way read into from the old server, each chunk copied out at once, */
+export const SOURCE_SMALL = 16_384
+/** the one that a session has for a long reply, once it is known to be longer than that: with a quarter of it a gigabyte costs a third more, with more than it logins wait longer behind bulk, */
 export const SOURCE_LARGE = 262_144
 /** and how many of these one front has in use at most, 32 MiB; further long replies come through one of this size. */
 export const SOURCE_LARGE_MAX = 128

@@ -19,9 +19,9 @@ export type Run = {
   readonly source: Source
   /** What each write of a lent chunk calls back. */
   readonly written: () => void
-  /** Writes of the last chunk that have not called back: until they have, its buffer is theirs. */
+  /** Writes of the last lent chunk that have not called back: until they have, its buffer is theirs. */
   owed: number
-  /** A chunk is being passed on. */
+  /** A lent chunk is being passed on. */
   isLending: boolean
   /** Milliseconds: how long the last words may take to be written where they are wanted, and to be read. */
   readonly flushMs: number
@@ -75,20 +75,30 @@ export function clientVanished(run: Run): void {
 export function serverSent(run: Run, chunk: Buffer): void {
   run.watch.alive()
   run.server.cork()
-  run.isLending = true
+  run.isLending = run.source.isLent()
   run.dialogue.fromServer(chunk)
   run.isLending = false
   run.server.uncork()
-  if (run.owed > 0) run.source.halt()
+  if (!mayRead(run)) run.source.halt()
   review(run)
 }
 
-/** A write of the last chunk is done; behind the last of them the next chunk may come. */
+/** A write of the last lent chunk is done; behind the last of them the next chunk may come. */
 export function written(run: Run): void {
   run.owed -= 1
   if (run.owed > 0 || run.isLending || run.isOver) return
   fit(run)
-  run.source.go()
+  readOn(run)
+}
+
+/** Nothing of what was lent is on its way, and the client, if there is one, takes more. */
+function mayRead({ owed, clientSide, client }: Run): boolean {
+  return owed === 0 && (clientSide === 'gone' || !client.writableNeedDrain)
+}
+
+/** Lets the next chunk come, once that may be. */
+export function readOn(run: Run): void {
+  if (mayRead(run)) run.source.go()
 }
 
 /** Large buffers are for long replies, and go back as soon as nothing of them is on its way. */
@@ -117,6 +127,7 @@ export function drained(run: Run): void {
   run.server.cork()
   run.dialogue.proceed()
   run.server.uncork()
+  readOn(run)
   review(run)
 }
 
@@ -181,10 +192,10 @@ function leave(run: Run, parted: Promise<void>): void {
   run.clientSide = 'gone'
   run.parted = parted
   run.dialogue.forget()
-  if (run.owed === 0) run.source.go()
+  readOn(run)
 }
 
-/** Octets for the client. What it does not take holds the server back: nothing more is read before they are written. */
+/** Octets for the client. What it does not take holds the server back: nothing more is read before it has. */
 export function toClient(run: Run, bytes: Buffer): void {
   if (run.clientSide === 'gone') return
   run.bytes.toClient += bytes.length

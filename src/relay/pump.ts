@@ -12,6 +12,7 @@ import {
   clientVanished,
   drained,
   hasRoom,
+  readOn,
   reasonOf,
   serverEnded,
   serverFailed,
@@ -165,7 +166,7 @@ function catchUp(run: Run, { fromServer, fromClient }: RelayOptions): void {
   if (server.destroyed) guard(run, serverFailed)
   else if (server.readableEnded) guard(run, serverEnded)
   guard(run, drained)
-  if (run.owed === 0) run.source.go()
+  readOn(run)
 }
 
 /** What happens after the end does not matter; a bug on the way ends the session, and nothing goes on half done. */

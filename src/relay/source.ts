@@ -1,12 +1,14 @@
 /**
- * What an old server says, as octets. A chunk is lent: it lies in a buffer that the next chunk comes into, as a new one for each would
- * cost a third more. ATTACK, or an accident as bad: octets of one mailbox in the session of another. So a buffer belongs to one session
- * alone, whoever passes a chunk on calls `halt` until it is written, and a large buffer goes back to the others only by `reclaim`.
+ * What an old server says, as octets. Where no long reply is under way, all sessions read into one buffer, and each chunk is copied out of
+ * it before anything else happens. A chunk of a long reply is lent: it lies in a large buffer that the next chunk comes into, as a new one
+ * for each would cost a third more. ATTACK, or an accident as bad: octets of one mailbox in the session of another. So a large buffer
+ * belongs to one session alone, whoever passes a lent chunk on calls `halt` until it is written, and it goes back to the others only by
+ * `reclaim`.
  */
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { SOURCE_LARGE, SOURCE_LARGE_KEPT, SOURCE_LARGE_MAX, SOURCE_MIDDLE, SOURCE_SMALL } from '../base/limits.ts'
 
-/** Gets a chunk that is good until it returns, or until `go` where it called `halt`. */
+/** Gets a chunk. One that is lent is good until it returns, or until `go` where it called `halt`; any other is the taker's own. */
 export type Take = (chunk: Buffer) => void
 
 export type Source = {
@@ -18,6 +20,8 @@ export type Source = {
   go(): void
   /** What was read, and not handed on before the connection broke; null when there is no more. */
   rest(): Buffer | null
+  /** Within `take`: the chunk is lent. */
+  isLent(): boolean
   /** Within `take`: more of a long reply is to come, and the next chunk may be a large one. */
   widen(): void
   /** No long reply is under way any more. */
@@ -25,6 +29,9 @@ export type Source = {
   /** Nothing of any chunk is still to be written. */
   reclaim(): void
 }
+
+/** What every session without a long reply under way reads into. Nothing outside of `callback` ever sees it. */
+const shared: Buffer = Buffer.allocUnsafeSlow(SOURCE_SMALL)
 
 /** Large buffers that nobody has, and how many somebody has. */
 const free: Buffer[] = []
@@ -41,21 +48,21 @@ function takeLarge(): Large {
 
 /** Connects, halted. The caller listens for what becomes of the socket. */
 export function connectSource(options: TcpNetConnectOpts): Source {
-  const small: Buffer = Buffer.allocUnsafeSlow(SOURCE_SMALL)
   let large: Large | null = null
   /** What the system is given for the next chunk but one, and what it has. Node asks for a buffer right behind each chunk. */
-  let wanted = small
-  let given = small
-  let isTaking = false
+  let wanted = shared
+  let given = shared
+  let taking: 'nothing' | 'lent' | 'own' = 'nothing'
   let take: Take | null = null
   const socket = connect({
     ...options,
     onread: {
       buffer: () => (given = wanted),
       callback: (size, into) => {
-        isTaking = true
-        take?.((into as Buffer).subarray(0, size))
-        isTaking = false
+        const chunk = (into as Buffer).subarray(0, size)
+        taking = into === shared ? 'own' : 'lent'
+        take?.(taking === 'own' ? Buffer.from(chunk) : chunk)
+        taking = 'nothing'
         return true
       },
     },
@@ -72,12 +79,13 @@ export function connectSource(options: TcpNetConnectOpts): Source {
     halt: () => void socket.pause(),
     go: () => void socket.resume(),
     rest: () => null,
+    isLent: () => taking === 'lent',
     widen() {
-      if (!isTaking || socket.destroyed) return
+      if (taking === 'nothing' || socket.destroyed) return
       large ??= takeLarge()
       wanted = large.bytes
     },
-    narrow: () => (wanted = small),
+    narrow: () => (wanted = shared),
     reclaim() {
       if (large === null || given === large.bytes || wanted === large.bytes) return
       if (large.isShared) taken -= 1
@@ -100,6 +108,7 @@ export function streamSource(socket: Socket): Source {
     halt: () => void socket.pause(),
     go: () => void socket.resume(),
     rest: () => socket.read() as Buffer | null,
+    isLent: () => false,
     widen: () => undefined,
     narrow: () => undefined,
     reclaim: () => undefined,
