@@ -1,5 +1,6 @@
 /** The first page of the story: whose connection it is, and what becomes of one that is nobody's. */
 import type { Socket } from 'node:net'
+import { ignore } from './base/ignore.ts'
 import type { Address, Endpoint } from './base/ip.ts'
 import { TURNED_AWAY_SHARE } from './base/gate-limits.ts'
 import { LINGER_MS } from './base/limits.ts'
@@ -100,7 +101,7 @@ export async function sayDenied(
 /** TLS on a connection that nobody keeps account of. */
 async function secure(socket: Socket, house: Doorstep, stops: AbortSignal[]): Promise<Socket | null> {
   const secured = await house.tls().secure(socket, stops, 'no-certificate')
-  return secured.at === 'failed' ? null : secured.socket.on('error', () => undefined)
+  return secured.at === 'failed' ? null : secured.socket.on('error', ignore)
 }
 
 /**

@@ -13,6 +13,7 @@ import { judge } from './attempt.ts'
 import { arrive, LAST_WORDS, sayDenied, type Arrival, type Peer } from './arrival.ts'
 import type { Ending, SessionCounts } from './audit/events.ts'
 import type { Clock } from './base/clock.ts'
+import { ignore } from './base/ignore.ts'
 import { parseAddress, type Address } from './base/ip.ts'
 import type { Level } from './base/log.ts'
 import { part } from './base/parting.ts'
@@ -67,7 +68,7 @@ export async function session(socket: Socket, listener: ListenerPlan, house: Hou
       stop.abort(reason)
     },
   }
-  socket.on('error', () => undefined)
+  socket.on('error', ignore)
   try {
     const end = parseAddress(socket.remoteAddress ?? '')
     if (end === null) return
@@ -148,7 +149,7 @@ async function secure(
     socket.destroy()
     return null
   }
-  secured.socket.on('error', () => undefined)
+  secured.socket.on('error', ignore)
   const { facts: tls, client, handshakeMs } = secured
   house.keeper.tell({ kind: 'secured', session, tls, client, handshakeMs })
   return secured.socket

@@ -5,6 +5,8 @@ export type Handle = {
   /** Asks the connection to end; a forwarded QUIT is still waited for. */
   stop(reason: Ending): void
   loggedIn: boolean
+  /** Its id, once it has one. */
+  session?: string
 }
 
 export type Budget = {
@@ -25,7 +27,6 @@ export type Budget = {
 export function budget(): Budget {
   const inside = new Set<Handle>()
   const names = new Map<string, Handle>()
-  const ids = new Map<Handle, string>()
   const waiters: (() => void)[] = []
   return {
     enter(handle, ceiling) {
@@ -35,14 +36,12 @@ export function budget(): Budget {
     },
     leave(handle) {
       inside.delete(handle)
-      const id = ids.get(handle)
-      if (id !== undefined) names.delete(id)
-      ids.delete(handle)
+      if (handle.session !== undefined) names.delete(handle.session)
       if (inside.size === 0) for (const done of waiters.splice(0)) done()
     },
     named(session, handle) {
       names.set(session, handle)
-      ids.set(handle, session)
+      handle.session = session
     },
     kill(session, reason) {
       names.get(session)?.stop(reason)

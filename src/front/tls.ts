@@ -76,10 +76,15 @@ export function terminator(first: Snapshot, deadlineMs = HANDSHAKE_DEADLINE_MS):
 
   const handshake = (server: Server, raw: Socket) =>
     new Promise<TLSSocket | Error>((resolve) => {
-      waiting.set(raw, resolve)
-      raw.once('close', () => {
+      const closed = () => {
         resolve(new Error('closed during the handshake'))
+      }
+      waiting.set(raw, (result) => {
+        waiting.delete(raw)
+        raw.off('close', closed)
+        resolve(result)
       })
+      raw.on('close', closed)
       server.emit('connection', raw)
     })
 

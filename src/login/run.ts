@@ -1,6 +1,7 @@
 /** Performs what the login machine asks for: reads lines, writes replies, has logins judged, keeps the deadline. */
 import type { Duplex } from 'node:stream'
 import type { Ending } from '../audit/events.ts'
+import { ignore } from '../base/ignore.ts'
 import { UNREAD_PAUSE } from '../base/limits.ts'
 import { never } from '../base/never.ts'
 import type { Secret } from '../base/secret.ts'
@@ -139,8 +140,9 @@ function openInbox(bare: Duplex, options: LoginOptions): Inbox {
     if (client.destroyed) onClose()
   }
   const leave = () => {
-    client.off('data', onData).off('end', onEnd).off('close', onClose)
-    client.pause()
+    // What listens on would keep the whole login in memory for as long as its session.
+    client.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+    client.on('error', ignore).pause()
   }
   listen()
   options.stop.addEventListener('abort', onStop)

@@ -1,4 +1,5 @@
 /** Talking to an old server line by line, until the relay takes over. */
+import { ignore } from '../base/ignore.ts'
 import { BACKEND_LINE_MAX, KEEPALIVE_AFTER_MS } from '../base/limits.ts'
 import type { connectSource, Source } from './source.ts'
 
@@ -45,6 +46,7 @@ export function dial(
     const done = (result: Source | string) => {
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
+      socket.off('error', failed).off('connect', connected)
       if (typeof result === 'string') socket.destroy()
       resolve(result)
     }
@@ -53,13 +55,14 @@ export function dial(
     }
     const timer = setTimeout(done, ms, 'late')
     signal.addEventListener('abort', abort, { once: true })
-    // This listener stays: an error between login and relay must not be one that nobody listens for.
-    socket.on('error', (error: NodeJS.ErrnoException) => {
+    const failed = (error: NodeJS.ErrnoException) => {
       done(error.code ?? 'error')
-    })
-    socket.once('connect', () => {
+    }
+    const connected = () => {
       done(source)
-    })
+    }
+    // `ignore` stays: an error between login and relay must not be one that nobody listens for.
+    socket.on('error', ignore).on('error', failed).on('connect', connected)
     if (signal.aborted) abort()
   })
 }

@@ -1,6 +1,7 @@
 /** TLS towards an old server. One whose certificate does not check gets no password, and nothing ever goes on in plain instead. */
 import { isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
+import { ignore } from '../base/ignore.ts'
 import { BACKEND_TRUST_KEPT_MAX } from '../base/limits.ts'
 import type { BackendTls } from '../keeper/messages.ts'
 
@@ -29,6 +30,7 @@ export function secureBackend(
     const done = (result: TLSSocket | string) => {
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
+      secured.off('error', failed).off('close', closed).off('secureConnect', made)
       if (typeof result === 'string') {
         secured.destroy()
         socket.destroy()
@@ -40,15 +42,16 @@ export function secureBackend(
     }
     const timer = setTimeout(done, ms, 'late')
     signal.addEventListener('abort', abort, { once: true })
-    secured.on('error', (error: NodeJS.ErrnoException) => {
+    const failed = (error: NodeJS.ErrnoException) => {
       done(error.code ?? 'error')
-    })
-    secured.once('close', () => {
+    }
+    const closed = () => {
       done('closed')
-    })
-    secured.once('secureConnect', () => {
+    }
+    const made = () => {
       done(secured.authorized ? secured.pause() : 'not verified')
-    })
+    }
+    secured.on('error', ignore).on('error', failed).on('close', closed).on('secureConnect', made)
     if (signal.aborted) abort()
   })
 }
