@@ -21,7 +21,7 @@ export async function check({ config, json }: { config: string; json?: boolean }
     const warnings = routers.map(({ path, message }) => policies.tell('login.yaml', path, message))
     const clock = await clockWarning()
     return {
-      faults: [...keyFaults(policies), ...sharedMailboxes(policies), ...gate.faults],
+      faults: [...keyFaults(policies), ...(await sharedMailboxes(policies)), ...gate.faults],
       warnings: [...looseDomains(policies), ...gate.warnings, ...warnings, ...(clock === null ? [] : [clock])],
     }
   }

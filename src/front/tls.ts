@@ -156,9 +156,14 @@ function makeDoor(
     return server
   }
   let server = make(snapshot, ca)
+  let madeOf = materialsOf(snapshot, ca)
   return {
     server: () => server,
     update(next, nextCa) {
+      const materials = materialsOf(next, nextCa)
+      // Most reloads are about other things, and reading keys and certificates holds up all connections of this front.
+      if (materials === madeOf) return
+      madeOf = materials
       contexts = contextsOf(next, nextCa)
       // A new one: only so it gets the ticket keys again, and chooses by name where there is something to choose by now.
       server = make(next, nextCa)
@@ -202,6 +207,11 @@ function pick(contexts: Contexts, name: string): SecureContext {
   const lower = name.toLowerCase()
   const parent = lower.slice(lower.indexOf('.') + 1)
   return contexts.exact.get(lower) ?? contexts.wildcard.get(parent) ?? contexts.first
+}
+
+/** All that a server is made of. */
+function materialsOf({ certificates, minVersion }: Snapshot, ca: ClientCaPlan | null): string {
+  return JSON.stringify([certificates, minVersion, ca])
 }
 
 function materialOf(plan: CertificatePlan, snapshot: Snapshot, ca: ClientCaPlan | null): SecureContextOptions {

@@ -62,8 +62,8 @@ export async function buildRig(file: string): Promise<Rig> {
       prepare: rig.feeds.prepare,
       databases: rig.databases,
       faultsOf: async (policies) => [
-        ...sharedMailboxes(policies),
-        ...renamedUsers(policies, await resources.store.users()),
+        ...(await sharedMailboxes(policies)),
+        ...(await renamedUsers(policies, () => resources.store.known())),
       ],
       changed: (set) => {
         takeUp(rig, set)

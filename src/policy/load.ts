@@ -182,7 +182,7 @@ async function loadRoster(
     reading.findings.faults.push({ file: opened.name, ...opened.file.place(['users', 'roster']), message })
     return null
   }
-  const roster = parseRoster(text.text, users)
+  const roster = await parseRoster(text.text, users)
   reading.findings.faults.push(...roster.faults.map((fault) => ({ file: shown, ...fault })))
   return roster.names
 }

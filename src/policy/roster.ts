@@ -1,4 +1,5 @@
 /** The roster: who there is. One user a line, the canonical name first, then its aliases. */
+import { inTurns } from '../base/turns.ts'
 import { type NameRules, plainName } from '../base/user-name.ts'
 import type { Place } from './findings.ts'
 
@@ -9,11 +10,12 @@ export type ReadRoster = {
 }
 
 /** Needs the text of a roster and what login.yaml says of names; gives its names, and a fault for each bad one. */
-export function parseRoster(text: string, rules: NameRules): ReadRoster {
+export async function parseRoster(text: string, rules: NameRules): Promise<ReadRoster> {
   const names = new Map<string, string>()
   const lineOf = new Map<string, number>()
   const faults: ReadRoster['faults'] = []
-  for (const [i, written] of text.split('\n').entries()) {
+  const lines = text.split('\n').entries()
+  await inTurns(lines, ([i, written]) => {
     const line = i + 1
     let canonical: string | null = null
     for (const { 0: word, index } of written.replace(/(^|\s)#.*/, '').matchAll(/\S+/g)) {
@@ -32,7 +34,7 @@ export function parseRoster(text: string, rules: NameRules): ReadRoster {
       names.set(plain, canonical)
       lineOf.set(plain, line)
     }
-  }
+  })
   return { names, faults }
 }
 

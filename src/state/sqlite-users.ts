@@ -3,9 +3,9 @@ import type { DatabaseSync } from 'node:sqlite'
 import { prepareAppPasswords, type AppPasswords } from './sqlite-app-passwords.ts'
 import { blob, blobOrNull, text, textOrNull, whole, wholeOrNull, type Row } from './rows.ts'
 import {
-  USER_STATES,
   type EnrolAnswer,
   type EnrolManyAnswer,
+  type KnownUser,
   type NewEnrolment,
   type RecoveryCode,
   type User,
@@ -18,8 +18,11 @@ export type Users = {
   /** The same, and what else the user has that every login asks for. */
   known(name: string): { user: User | null; hasTrust: boolean; hasAppPasswords: boolean }
   recovery(name: string): RecoveryCode[]
-  all(): UserRow[]
-  count(): Record<UserState, number>
+  /** So many users by name, behind that one. */
+  page(after: string, most: number): UserRow[]
+  namesOf(after: string, most: number): KnownUser[]
+  /** How many of those are in each state, and the last of them. */
+  countOf(after: string, most: number): { states: [UserState, number][]; last: string }
   enroll(enrolment: NewEnrolment): EnrolAnswer
   enrollMany(enrolments: NewEnrolment[]): EnrolManyAnswer
   remove(name: string): boolean
@@ -58,18 +61,26 @@ export function prepareUsers(db: DatabaseSync, appPasswords = prepareAppPassword
     return { user: readUser(row), hasTrust: has('has_trust'), hasAppPasswords: has('has_app_passwords') }
   }
   const recovery = db.prepare('SELECT slot, mac, used_at FROM recovery WHERE user = ? ORDER BY slot')
-  const all = db.prepare(
-    `SELECT name, enrolled_at, ${STATE}, (SELECT max(at) FROM logins WHERE user = name) AS last_login FROM users ORDER BY name`,
+  const behind = 'FROM users WHERE name > ? ORDER BY name LIMIT ?'
+  const page = db.prepare(
+    `SELECT name, enrolled_at, ${STATE}, (SELECT max(at) FROM logins WHERE user = name) AS last_login ${behind}`,
   )
-  const count = db.prepare(`SELECT ${STATE}, count(*) AS number FROM users GROUP BY 1`)
+  const names = db.prepare(`SELECT name, ${STATE} ${behind}`)
+  const count = db.prepare(
+    `WITH page AS MATERIALIZED (SELECT name, ${STATE} ${behind})
+       SELECT state, count(*) AS number, (SELECT max(name) FROM page) AS last FROM page GROUP BY 1`,
+  )
   return {
     known: find,
     find: (name) => find(name).user,
     recovery: (name) => recovery.all(name).map(readRecovery),
-    all: () => all.all().map(readUserRow),
-    count() {
-      const found = new Map(count.all().map((row) => [text(row, 'state'), whole(row, 'number')]))
-      return Object.fromEntries(USER_STATES.map((state) => [state, found.get(state) ?? 0])) as Record<UserState, number>
+    page: (after, most) => page.all(after, most).map(readUserRow),
+    namesOf: (after, most) =>
+      names.all(after, most).map((row) => ({ name: text(row, 'name'), state: text(row, 'state') as UserState })),
+    countOf(after, most) {
+      const rows = count.all(after, most)
+      const states = rows.map((row): [UserState, number] => [text(row, 'state') as UserState, whole(row, 'number')])
+      return { states, last: rows[0] === undefined ? after : text(rows[0], 'last') }
     },
     ...prepareEnroll(db, appPasswords),
     remove: prepareRemove(db),

@@ -3,7 +3,9 @@ import { timingSafeEqual } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { STORE_BUSY_MS } from '../base/limits.ts'
+import { inPages } from '../base/turns.ts'
 import { StateFault } from './fault.ts'
 import { privateFile, privateFolder } from './files.ts'
 import { createWriter, type Writer } from './group-commit.ts'
@@ -19,9 +21,9 @@ import { preparePasswordHashes } from './sqlite-password-hashes.ts'
 import { preparePeople } from './sqlite-people.ts'
 import { migrate } from './sqlite-schema.ts'
 import { prepareTravels } from './sqlite-travel.ts'
-import { prepareUsers } from './sqlite-users.ts'
+import { prepareUsers, type Users } from './sqlite-users.ts'
 import type { Keyring } from './secrets.ts'
-import type { Store } from './store.ts'
+import type { Store, UserState } from './store.ts'
 
 const fileOf = (stateFolder: string) => join(stateFolder, 'postern.sqlite')
 
@@ -136,8 +138,9 @@ function loginsAndUsers({ db, writer, read, writeOver }: Access) {
     frozen: (name) => read(() => people.frozen(name)),
     endDevices: (name, device, at) => writer.write(() => people.endDevices(name, device, at)),
     giveTempCode: (code) => writer.write(() => people.giveTempCode(code)),
-    users: () => read(users.all),
-    count: () => read(users.count),
+    users: () => inPages((last, most) => read(() => users.page(last?.name ?? '', most))),
+    known: () => inPages((last, most) => read(() => users.namesOf(last?.name ?? '', most))),
+    count: () => countUsers((after, most) => read(() => users.countOf(after, most))),
     provenSince: (at) => read(() => logins.provenSince(at)),
     logins: (name) => read(() => logins.last(name)),
     addAppPassword: (user, row, most) => writer.write(() => appPasswords.add(user, row, most)),
@@ -147,6 +150,23 @@ function loginsAndUsers({ db, writer, read, writeOver }: Access) {
     passwordHash: (user) => read(() => hashes.find(user)),
     exposure: (user, network) => read(() => hashes.exposure(user, network)),
   } satisfies Partial<Store>
+}
+
+/** So many at a time: a few milliseconds. */
+const COUNTED = 5_000
+
+async function countUsers(
+  countOf: (after: string, most: number) => Promise<ReturnType<Users['countOf']>>,
+): Promise<Record<UserState, number>> {
+  const sums = { none: 0, pending: 0, enrolled: 0, frozen: 0 }
+  for (let after = '', counted = COUNTED; counted === COUNTED; ) {
+    const { states, last } = await countOf(after, COUNTED)
+    for (const [state, number] of states) sums[state] += number
+    counted = states.reduce((sum, [, number]) => sum + number, 0)
+    after = last
+    await nextTurn()
+  }
+  return sums
 }
 
 /** What opens the gate for a while, and what guessing has locked. */

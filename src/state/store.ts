@@ -138,7 +138,8 @@ export type EnrolManyAnswer =
   | { say: 'enrolled'; each: { user: string; replaced: boolean; ended: string[]; revoked: string[] }[] }
   | { say: 'exists'; users: string[] }
 
-export type UserRow = { name: string; state: UserState; enrolledAt: number | null; lastLogin: number | null }
+export type KnownUser = { name: string; state: UserState }
+export type UserRow = KnownUser & { enrolledAt: number | null; lastLogin: number | null }
 
 /** A network that passes the gate until then. `network` is in canonical form. */
 export type PassRow = { network: string; until: number; reason: string }
@@ -221,7 +222,10 @@ export type Store = {
   endDevices(user: string, device: string | null, at: number): Promise<string[]>
   /** Takes the place of an earlier one. False, and nothing changes, when that enrolment is gone or the user frozen. */
   giveTempCode(code: NewTempCode): Promise<boolean>
+  /** All of them, by name. */
   users(): Promise<UserRow[]>
+  /** The same without their last logins, which cost the most. */
+  known(): Promise<KnownUser[]>
   /** Changes one row that means nothing. Rejects as a claim would: a full disk can still be read. */
   tryWrite(at: number): Promise<void>
   /** How many users are in each state. */

@@ -456,6 +456,32 @@ describe('users', () => {
   })
 })
 
+test.each([999, 1_000, 1_001, 5_000])('%i users are listed and counted in slices, each of them once', async (many) => {
+  const made = Array.from({ length: many }, (_, n) => ({
+    user: `u${String(n).padStart(5, '0')}`,
+    enrolment: 'e1',
+    sealedSeed: Buffer.alloc(40),
+    recovery: [],
+    at: T0,
+    replace: false,
+  }))
+  await store.enrollMany(made)
+  let turns = 0
+  const turn = () => {
+    turns++
+    next = setImmediate(turn)
+  }
+  let next = setImmediate(turn)
+  expect((await store.users()).map(({ name }) => name)).toEqual(made.map(({ user }) => user))
+  const ofUsers = turns
+  expect((await store.known()).map(({ name }) => name)).toEqual(made.map(({ user }) => user))
+  const ofKnown = turns - ofUsers
+  expect(await store.count()).toEqual({ none: 0, pending: many, enrolled: 0, frozen: 0 })
+  clearImmediate(next)
+  expect([ofUsers, ofKnown]).toEqual([Math.floor(many / 500), Math.floor(many / 500)])
+  expect(turns - ofUsers - ofKnown).toBeGreaterThanOrEqual(1)
+})
+
 test('a store that can be read and not written says so when it is tried', async () => {
   const other = new DatabaseSync(join(folder, 'postern.sqlite'))
   other.exec('BEGIN IMMEDIATE')
