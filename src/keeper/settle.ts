@@ -94,6 +94,8 @@ async function welcome(desk: Desk, login: Login, asked: Asked): Promise<SettleAn
     desk.broken(error)
     return { say: 'trouble' }
   }
+  // Of what was judged, nothing is needed for as long as the session stands.
+  login.asked = null
   return login.gone.signal.aborted ? { say: 'trouble' } : { say: 'welcome' }
 }
 
