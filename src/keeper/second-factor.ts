@@ -96,7 +96,12 @@ export function createSecondFactor(keys: Keyring): SecondFactor {
   }
 
   /** Looks at every code, of a user who has none at those that stand in. */
-  function oneTime(user: string, code: string, { recovery, temp }: Dossier, now: number): Pick<Evidence, 'code' | 'id'> {
+  function oneTime(
+    user: string,
+    code: string,
+    { recovery, temp }: Dossier,
+    now: number,
+  ): Pick<Evidence, 'code' | 'id'> {
     const mac = keys.mac('recovery', user, code)
     const row = (recovery.length === 0 ? dummyRecovery : recovery).filter((one) => sameBytes(one.mac, mac)).at(0)
     const isTemp = sameBytes((temp ?? dummyTemp).mac, mac)

@@ -2,15 +2,15 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { prepareAppPasswords, type AppPasswords } from './sqlite-app-passwords.ts'
 import { blob, blobOrNull, text, textOrNull, whole, wholeOrNull, type Row } from './rows.ts'
-import {
-  type EnrolAnswer,
-  type EnrolManyAnswer,
-  type KnownUser,
-  type NewEnrolment,
-  type RecoveryCode,
-  type User,
-  type UserRow,
-  type UserState,
+import type {
+  EnrolAnswer,
+  EnrolManyAnswer,
+  KnownUser,
+  NewEnrolment,
+  RecoveryCode,
+  User,
+  UserRow,
+  UserState,
 } from './store.ts'
 
 export type Users = {

@@ -159,7 +159,7 @@ async function countUsers(
   countOf: (after: string, most: number) => Promise<ReturnType<Users['countOf']>>,
 ): Promise<Record<UserState, number>> {
   const sums = { none: 0, pending: 0, enrolled: 0, frozen: 0 }
-  for (let after = '', counted = COUNTED; counted === COUNTED; ) {
+  for (let after = '', counted = COUNTED; counted === COUNTED;) {
     const { states, last } = await countOf(after, COUNTED)
     for (const [state, number] of states) sums[state] += number
     counted = states.reduce((sum, [, number]) => sum + number, 0)

@@ -26,7 +26,10 @@ async function policies({
     tell: (file: string, path: string[], message: string) => `${file} ${path.join('.')} ${message}`,
   } as unknown as Policies
 }
-const known = (...users: [string, UserState][]) => () => Promise.resolve(users.map(([name, state]) => ({ name, state })))
+const known =
+  (...users: [string, UserState][]) =>
+  () =>
+    Promise.resolve(users.map(([name, state]) => ({ name, state })))
 
 describe('one mailbox', () => {
   test.each<[string, Wanted, number]>([
