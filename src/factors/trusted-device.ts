@@ -52,7 +52,7 @@ export function identifyDevice(
 export type TrustFinding =
   { at: 'repeat'; trusted: Trusted; bare: boolean } | { at: 'expired' } | { at: 'elsewhere' } | { at: 'unknown' }
 
-/** Needs the HMACs of what was typed, as a whole string and as a bare password (null where the rules let none of those repeat). Looks at every row, found or not. */
+/** Needs the HMACs of what was typed, as a whole string and as a bare password (null where the rules let none of those repeat). Looks at every row of the user, found or not. */
 export function findTrust(
   dossier: Pick<Dossier, 'trusted'>,
   device: Device,

@@ -1,5 +1,5 @@
 /** TLS at the outside: contexts from the snapshot, SNI, tickets, and the handshake of one connection. */
-import { constants } from 'node:crypto'
+import { constants, hash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import {
   createSecureContext,
@@ -163,10 +163,10 @@ function makeDoor(
       const materials = materialsOf(next, nextCa)
       // Most reloads are about other things, and reading keys and certificates holds up all connections of this front.
       if (materials === madeOf) return
-      madeOf = materials
       contexts = contextsOf(next, nextCa)
       // A new one: only so it gets the ticket keys again, and chooses by name where there is something to choose by now.
       server = make(next, nextCa)
+      madeOf = materials
     },
     setTicketKeys(next) {
       keys = next
@@ -209,9 +209,9 @@ function pick(contexts: Contexts, name: string): SecureContext {
   return contexts.exact.get(lower) ?? contexts.wildcard.get(parent) ?? contexts.first
 }
 
-/** All that a server is made of. */
+/** Tells all that a server is made of from anything else. */
 function materialsOf({ certificates, minVersion }: Snapshot, ca: ClientCaPlan | null): string {
-  return JSON.stringify([certificates, minVersion, ca])
+  return hash('sha256', JSON.stringify([certificates, minVersion, ca]))
 }
 
 function materialOf(plan: CertificatePlan, snapshot: Snapshot, ca: ClientCaPlan | null): SecureContextOptions {

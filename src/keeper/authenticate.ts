@@ -13,7 +13,7 @@ import { answerRefusal, answerTrouble } from './roll-out.ts'
 import type { Exposing, Factor, LoginFailure, RuleAt } from '../audit/events.ts'
 import { parseAddress } from '../base/ip.ts'
 import type { LoginRule } from '../policy/rules.ts'
-import type { AppPassword, CodeId, Dossier, Proof } from '../state/store.ts'
+import type { CodeId, Dossier, Proof } from '../state/store.ts'
 import type { BackendPolicy, LoginPolicy } from './login-policy.ts'
 import type { AuthenticateAnswer } from './messages.ts'
 import type { Entering } from './failures.ts'
@@ -29,7 +29,6 @@ type Good = {
   marks: Marks
   backend: BackendPolicy
   enrolment: string | null
-  appPasswords: readonly AppPassword[]
   password: Buffer
   /** See {@link Asked}. */
   refusedKey: string
@@ -121,8 +120,7 @@ async function rule(desk: Desk, login: Login, attempt: Attempt): Promise<Ruling>
   if (desk.refused.holds(key, backend.remember_refused, desk.clock.monotonic())) {
     return refuse(finding.say === 'app-password' ? 'app-password-stale' : 'stale-repeat')
   }
-  const { appPasswords } = dossier
-  const base = { typed, marks, backend, enrolment, appPasswords, password: finding.password, refusedKey: key }
+  const base = { typed, marks, backend, enrolment, password: finding.password, refusedKey: key }
   const good = await byFactor(desk, login, base, finding)
   return 'say' in good ? good : await ask(desk, login, good)
 }
@@ -241,7 +239,7 @@ function repeated(desk: Desk, login: Login, base: Omit<Good, 'factor' | 'by'>, d
 
 /** A place at the backend, and one more look at what it refused while this login waited. */
 async function ask(desk: Desk, login: Login, good: Good): Promise<Ruling> {
-  const { backend, typed, marks, enrolment, appPasswords, factor, by, password, refusedKey } = good
+  const { backend, typed, marks, enrolment, factor, by, password, refusedKey } = good
   login.place = await desk.places.take(backend.name, backend.max_sessions, login.gone.signal)
   if (login.place === null) return trouble('backend-busy')
   if (desk.refused.holds(refusedKey, backend.remember_refused, desk.clock.monotonic()))
@@ -254,7 +252,6 @@ async function ask(desk: Desk, login: Login, good: Good): Promise<Ruling> {
     by,
     enrolment,
     marks,
-    appPasswords,
     refusedKey,
     fresh: by.is === 'code' ? new Secret(Buffer.from(password)) : null,
     at: 0,

@@ -12,7 +12,7 @@ import type { Clock } from '../base/clock.ts'
 import type { PasswordHasher } from '../factors/password-hash.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Keyring } from '../state/secrets.ts'
-import type { AppPassword, Proof, Store } from '../state/store.ts'
+import type { Proof, Store } from '../state/store.ts'
 import type { BackendPolicy, LoginPolicy } from './login-policy.ts'
 import type { Opened } from './sessions.ts'
 
@@ -60,8 +60,6 @@ export type Asked = {
   by: Proof['by']
   enrolment: string | null
   marks: Marks
-  /** As they were judged. Of one that is made meanwhile the next fresh code seals the password. */
-  appPasswords: readonly AppPassword[]
   /** See {@link Refused}. */
   refusedKey: string
   /** With a fresh code: the password, for what is to be kept of it when it is proven. Null from then on. */

@@ -7,7 +7,7 @@
  * unjudged: nothing is learnt from it, and the old server does not hear of it.
  */
 import { networkOf, parseAddress } from '../base/ip.ts'
-import { STAKE_WAIT_MS } from '../base/login-limits.ts'
+import { STAKE_WAIT_MS, STAKES_MAX } from '../base/login-limits.ts'
 import { createExact, type Exact } from './exact.ts'
 import { demandOf, type Finding, type Typed, type Marks } from './second-factor.ts'
 import { createStakes, type Held, type Stakes } from './stakes.ts'
@@ -159,12 +159,15 @@ async function enter(parts: Parts, entering: Entering, gone: AbortSignal): Promi
     if (marked) return { say: 'stale' }
     if (finding.say === 'repeat') return { say: 'in', stake }
     if (isLocked(standing)) return { say: 'locked' }
-    if (stakes.fits(...applying(counts, standing))) {
+    const counted = applying(counts, standing, enough)
+    if (counted.every(({ count, room }) => stakes.fits(count, room))) {
       // A fresh code that is right was not refused before, whatever 16 bits say: it was not right then.
       const repeated = standing.marked.includes(true) && finding.say !== 'code'
       return { say: 'in', stake: { ...stake, held: stakes.hold(counts), known: standing.known, repeated } }
     }
-    if (!(await stakes.change(until, gone))) return { say: 'late' }
+    // Asked for too little, as others began meanwhile: what there is of it is looked up again, not waited for.
+    const wasCut = counted.some((one) => one.room >= one.enough && one.enough < STAKES_MAX && !stakes.fits(one.count, one.room)) // prettier-ignore
+    if (!wasCut && !(await stakes.change(until, gone))) return { say: 'late' }
   }
 }
 
@@ -173,9 +176,11 @@ function isLocked({ locks, known, crowded }: Standing): boolean {
   return locks.some(({ kind }) => kind === 'user' || !known) || (crowded && !known)
 }
 
-function applying(counts: Allowance[], { known, room }: Standing): [Allowance[], number[]] {
-  const holds = ({ kind }: Allowance) => kind === 'user' || !known
-  return [counts.filter(holds), room.filter((_, i) => counts[i] !== undefined && holds(counts[i]))]
+/** What of the counts holds for this attempt, the room that each has left, and how much of it was asked for. */
+function applying(counts: Allowance[], { known, room }: Standing, enough: number[]) {
+  return counts.flatMap((count, i) =>
+    count.kind === 'user' || !known ? [{ count, room: room[i] ?? 0, enough: enough[i] ?? 0 }] : [],
+  )
 }
 
 /** The network that failures of an address are counted by. Throws for what is no address. */

@@ -109,7 +109,7 @@ function trustOf(desk: Desk, login: Login, { user, marks }: Asked, fresh: Secret
 }
 
 async function record(desk: Desk, login: Login, asked: Asked, fresh: Secret | null) {
-  const { user, enrolment, by, factor, marks, appPasswords } = asked
+  const { user, enrolment, by, factor, marks } = asked
   const { ip, listener } = login.connection
   const at = desk.clock.now()
   const proof: Proof = {
@@ -117,7 +117,7 @@ async function record(desk: Desk, login: Login, asked: Asked, fresh: Secret | nu
     enrolment,
     by,
     trust: trustOf(desk, login, asked, fresh),
-    resealed: fresh === null ? [] : sealAnew(desk.keys, user, appPasswords, fresh),
+    resealed: fresh === null ? [] : sealAnew(desk.keys, user, await desk.store.appPasswords(user), fresh),
     login: { at, ip, factor, listener },
     network: marks.device.network,
     counted: countedNetwork(login.policy, ip),

@@ -10,8 +10,8 @@ import type { CountKey } from '../state/store.ts'
 export type Held = { release(): void }
 
 export type Stakes = {
-  /** Tells whether counts with so much room left take one more. One that has no room takes one at a time: who was locked may try again. */
-  fits(counts: readonly CountKey[], room: readonly number[]): boolean
+  /** Tells whether a count with so much room left takes one more. One that has no room takes one at a time: who was locked may try again. */
+  fits(count: CountKey, room: number): boolean
   /** Gives how much room of each of them will do for one more, and for those that come while it is looked up. */
   wanting(counts: readonly CountKey[]): number[]
   hold(counts: readonly CountKey[]): Held
@@ -33,7 +33,7 @@ export function createStakes(clock: Clock): Stakes {
   }
   return {
     wanting: (counts) => counts.map((key) => Math.min(STAKES_MAX, (held.get(nameOf(key)) ?? 0) + STAKES_MEANWHILE)),
-    fits: (counts, room) => counts.every((key, i) => (held.get(nameOf(key)) ?? 0) < Math.max(1, room[i] ?? 0)),
+    fits: (count, room) => (held.get(nameOf(count)) ?? 0) < Math.max(1, room),
     hold(counts) {
       let isHeld = true
       for (const key of counts) add(key, 1)

@@ -26,7 +26,7 @@ export type AppPasswords = {
 
 /** Needs a migrated database. */
 export function prepareAppPasswords(db: DatabaseSync): AppPasswords {
-  const all = db.prepare('SELECT * FROM app_passwords WHERE user = ? ORDER BY created_at, name')
+  const all = db.prepare('SELECT * FROM app_passwords WHERE user = ?')
   const revoke = db.prepare('DELETE FROM app_passwords WHERE user = ? AND name = ?')
   const revokeAll = db.prepare('DELETE FROM app_passwords WHERE user = ?')
   const reseal = db.prepare(
@@ -35,7 +35,8 @@ export function prepareAppPasswords(db: DatabaseSync): AppPasswords {
   const stale = db.prepare(
     `UPDATE app_passwords SET stale_since = ?1 WHERE user = ?2 AND id = ?3 AND sealed_at IS ?4 AND stale_since IS NULL`,
   )
-  const read = (user: string) => all.all(user).map(readAppPassword)
+  // Put in order here: SQLite prepares to sort also where there is nothing, and most users have none.
+  const read = (user: string) => all.all(user).map(readAppPassword).sort(byAge)
   return {
     all: read,
     add: prepareAdd(db, read),
@@ -51,6 +52,10 @@ export function prepareAppPasswords(db: DatabaseSync): AppPasswords {
     },
     markStale: (user, { id, sealedAt }, at) => stale.run(at, user, id, sealedAt).changes > 0,
   }
+}
+
+function byAge(a: AppPassword, b: AppPassword): number {
+  return a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1)
 }
 
 function prepareAdd(db: DatabaseSync, read: (user: string) => AppPassword[]): AppPasswords['add'] {

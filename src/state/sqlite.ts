@@ -127,6 +127,7 @@ function loginsAndUsers({ db, writer, read, writeOver }: Access) {
           temp: codes ? people.tempCode(name) : null,
         }
       }),
+    appPasswords: (name) => read(() => appPasswords.all(name)),
     claim: (claim, at) => writer.write(() => claims.claim(claim, at)),
     burn: (claim) => writer.write(() => claims.burn(claim)),
     free: (claim) => writer.write(() => claims.free(claim)),

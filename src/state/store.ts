@@ -197,6 +197,8 @@ export type AuditNote = { anchor: Buffer; heads: NotedHeads }
 export type Store = {
   /** Recovery codes and the temporary one are left out where the caller says that it wants none. */
   dossier(user: string, wanted?: { codes: boolean }): Promise<Dossier>
+  /** The app passwords of a user alone. */
+  appPasswords(user: string): Promise<AppPassword[]>
   /**
    * Takes a code. One that is open (neither proven nor burnt) is given again to the same claim alone: after a restart
    * nobody knows how it ended. The caller sees to it that one process does not claim one code twice at a time.

@@ -191,6 +191,18 @@ describe('the certificate', () => {
   })
 })
 
+test('an update that cannot be made fails each time, and the last good one stays', async () => {
+  const tls = terminator(snapshot())
+  const bad = { ...snapshot(), certificates: [{ name: 'bad', cert: second.cert, key: 'none', serverNames: [] }] }
+  for (let times = 0; times < 2; times++)
+    expect(() => {
+      tls.update(bad)
+    }).toThrow()
+  const { port, next } = await door(tls)
+  client(port, {})
+  expect(await next()).toMatchObject({ at: 'secured' })
+})
+
 describe('resumption', () => {
   const tickets = randomBytes(48)
   const front = () => {

@@ -165,6 +165,14 @@ describe('pending', () => {
     expect(await world.login('ann', app, AWAY)).toBe('welcome')
   })
 
+  test('is sealed also by a login that was under way when it was made', async () => {
+    await world.enroll('ann')
+    const tried = await world.authenticate('ann', `secret${world.code('ann')}`, HOME)
+    const app = await add({ password: null })
+    expect(await world.settle(tried, 'proven')).toEqual({ say: 'welcome' })
+    expect(await world.login('ann', app, AWAY)).toBe('welcome')
+  })
+
   test('a repeat and an app password are no fresh code: they seal nothing', async () => {
     await world.enroll('ann')
     const stored = `secret${world.code('ann')}`

@@ -1,6 +1,7 @@
 /** What failed logins bring about: strings that stay refused, counts, locks, and who goes on all the same. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createWorld, AWAY, backend, factorsOf, FAILURES, HOME, HOUR, OFFICE, policyOf, type World } from '../../support/login-world.ts' // prettier-ignore
 
@@ -387,6 +388,19 @@ describe('a network', () => {
     expect(await fresh(world, { ip: '2001:db8:0:ff::1', client: 'x' })).toBe('locked')
     expect(await fresh(world, { ip: '2001:db8:0:100::1', client: 'x' })).toBe('welcome')
   })
+})
+
+test('a hundred people of one address at the same moment do not wait for each other while the old server thinks', async () => {
+  const names = Array.from({ length: 100 }, (_, n) => `u${n}`)
+  const roster = new Map(names.map((name) => [name, name]))
+  const world = worldOf(policyOf({ users: { roster }, second_factor: { required_for: 'enrolled' } }))
+  const db = new DatabaseSync(join(world.folder, 'postern.sqlite'))
+  const put = db.prepare('INSERT INTO proven VALUES (?, ?, ?)')
+  for (const place of [AWAY.ip, '198.51.100.0/24'])
+    for (let n = 0; n < 200; n++) put.run(place, `known${n}`, world.now())
+  db.close()
+  const all = await Promise.all(names.map((user) => world.authenticate(user, 'secret', AWAY)))
+  expect(all.filter(({ answer }) => answer.say !== 'proceed')).toEqual([])
 })
 
 describe('one user everywhere', () => {
