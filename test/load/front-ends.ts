@@ -1,4 +1,4 @@
-/** The C front ends that Postern is held against, each with what its own documentation asks for: two processes or threads, TLS, a plain POP3 server behind. */
+/** What Postern is held against, the C front ends each with what its own documentation asks for: two processes or threads, TLS, a plain POP3 server behind. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { testCertificate } from '../support/certificate.ts'
@@ -32,7 +32,7 @@ const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384'
 
 async function frontEnd(name: string, port: number, argv: string[], version: string): Promise<FrontEnd> {
   let pid = 0
-  const cpu = account(name, () => pid)
+  const cpu = account(name.replaceAll(' ', '-'), () => pid)
   const program = await start(argv, port, cpu)
   pid = program.pid
   const stop = async () => {
@@ -166,4 +166,12 @@ mail_max_userip_connections = 20000
   )
   const version = firstLine('/usr/sbin/dovecot', '--version')
   return frontEnd('dovecot', port, ['/usr/sbin/dovecot', '-F', '-c', file], `Dovecot ${version}`)
+}
+
+/** The least that a relay in Node can do: see `bare-relay.ts`. */
+export async function bareRelay({ cert, key, behind }: Stand): Promise<FrontEnd> {
+  const port = await freePort()
+  const program = new URL('bare-relay.ts', import.meta.url).pathname
+  const argv = [process.execPath, program, String(port), String(behind), cert, key]
+  return { ...(await frontEnd('bare relay', port, argv, process.version)), pass: 'pw%t' }
 }
