@@ -1,14 +1,14 @@
 /** Work on what may be a hundred thousand, in slices: mail flows on in between. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** So many of them go together: a few milliseconds at most, whatever is done with one. */
+/** So many of them go together where the caller says nothing else: a few milliseconds at most. */
 const SLICE = 500
 
-/** Calls `each` for all of them, in order. */
-export async function inTurns<T>(all: Iterable<T>, each: (one: T) => void): Promise<void> {
+/** Calls `each` for all of them, in order, and lets others have their turn behind so many. */
+export async function inTurns<T>(all: Iterable<T>, each: (one: T) => void, slice = SLICE): Promise<void> {
   let done = 0
   for (const one of all) {
-    if (done > 0 && done % SLICE === 0) await nextTurn()
+    if (done > 0 && done % slice === 0) await nextTurn()
     each(one)
     done++
   }

@@ -3,11 +3,11 @@
  * in one transaction. So nobody is ever enrolled whose sheet does not exist; a sheet that enrols nobody does no harm.
  */
 import { randomBytes } from 'node:crypto'
-import { setImmediate as turn } from 'node:timers/promises'
 import { clean } from '../base/clean.ts'
 import { ENROL_MANY_MAX, ENROL_PIECE } from '../base/login-limits.ts'
 import { Refusal } from '../base/refusal.ts'
 import { Secret } from '../base/secret.ts'
+import { inTurns } from '../base/turns.ts'
 import { plainName } from '../base/user-name.ts'
 import { readRecoveryCode, RECOVERY_CODES } from '../factors/recovery.ts'
 import { SEED_LENGTH } from '../factors/totp.ts'
@@ -73,18 +73,18 @@ export async function enrolMany(
   if (bad !== undefined)
     return { enrolled: false, why: `${clean(bad.user)} cannot be enrolled: did the roster change just now?` }
   const enrolments: NewEnrolment[] = []
-  await inPieces(made, (one) => {
-    enrolments.push(enrolmentOf(context, one, clock.now(), replace))
-  })
+  const seal = (one: EnrolmentMade) => void enrolments.push(enrolmentOf(context, one, clock.now(), replace))
+  await inTurns(made, seal, ENROL_PIECE)
   const answer = await store.enrollMany(enrolments).catch(notDone)
   if ('why' in answer) return { enrolled: false, why: answer.why }
   if (answer.say === 'exists') {
     const [one = ''] = answer.users
     return { enrolled: false, why: `${one} was enrolled by somebody else just now: start again` }
   }
-  await inPieces(answer.each, (one) => {
+  const tell = (one: (typeof answer.each)[number]) => {
     tellEnrolled(context, one)
-  })
+  }
+  await inTurns(answer.each, tell, ENROL_PIECE)
   return { enrolled: true, users: answer.each.length, replaced: answer.each.filter(({ replaced }) => replaced).length }
 }
 
@@ -111,13 +111,5 @@ function enrolmentOf({ keys }: UsersContext, made: EnrolmentMade, at: number, re
     recovery: recovery_codes.map((code) => keys.mac('recovery', user, code)),
     at,
     replace,
-  }
-}
-
-/** Logins are answered between the pieces. */
-async function inPieces<T>(all: readonly T[], act: (one: T) => void): Promise<void> {
-  for (const [i, one] of all.entries()) {
-    if (i % ENROL_PIECE === 0) await turn()
-    act(one)
   }
 }
