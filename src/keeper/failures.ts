@@ -159,14 +159,14 @@ async function enter(parts: Parts, entering: Entering, gone: AbortSignal): Promi
     if (marked) return { say: 'stale' }
     if (finding.say === 'repeat') return { say: 'in', stake }
     if (isLocked(standing)) return { say: 'locked' }
-    const counted = applying(counts, standing, enough)
-    if (counted.every(({ count, room }) => stakes.fits(count, room))) {
+    const full = applying(counts, standing, enough).filter(({ count, room }) => !stakes.fits(count, room))
+    if (full.length === 0) {
       // A fresh code that is right was not refused before, whatever 16 bits say: it was not right then.
       const repeated = standing.marked.includes(true) && finding.say !== 'code'
       return { say: 'in', stake: { ...stake, held: stakes.hold(counts), known: standing.known, repeated } }
     }
     // Asked for too little, as others began meanwhile: what there is of it is looked up again, not waited for.
-    const wasCut = counted.some((one) => one.room >= one.enough && one.enough < STAKES_MAX && !stakes.fits(one.count, one.room)) // prettier-ignore
+    const wasCut = full.some(({ room, enough: asked }) => room >= asked && asked < STAKES_MAX)
     if (!wasCut && !(await stakes.change(until, gone))) return { say: 'late' }
   }
 }
