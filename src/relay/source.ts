@@ -52,7 +52,7 @@ export function connectSource(options: TcpNetConnectOpts): Source {
   /** What the system is given for the next chunk but one, and what it has. Node asks for a buffer right behind each chunk. */
   let wanted = shared
   let given = shared
-  let taking: 'nothing' | 'lent' | 'own' = 'nothing'
+  let isTaking = false
   let take: Take | null = null
   const socket = connect({
     ...options,
@@ -60,9 +60,9 @@ export function connectSource(options: TcpNetConnectOpts): Source {
       buffer: () => (given = wanted),
       callback: (size, into) => {
         const chunk = (into as Buffer).subarray(0, size)
-        taking = into === shared ? 'own' : 'lent'
-        take?.(taking === 'own' ? Buffer.from(chunk) : chunk)
-        taking = 'nothing'
+        isTaking = true
+        take?.(into === shared ? Buffer.from(chunk) : chunk)
+        isTaking = false
         return true
       },
     },
@@ -79,9 +79,9 @@ export function connectSource(options: TcpNetConnectOpts): Source {
     halt: () => void socket.pause(),
     go: () => void socket.resume(),
     rest: () => null,
-    isLent: () => taking === 'lent',
+    isLent: () => isTaking && given !== shared,
     widen() {
-      if (taking === 'nothing' || socket.destroyed) return
+      if (!isTaking || socket.destroyed) return
       large ??= takeLarge()
       wanted = large.bytes
     },
