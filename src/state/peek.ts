@@ -44,7 +44,7 @@ export function peek(stateFolder: string, name: string | null): Peeked | null {
     const appPasswords = prepareAppPasswords(db)
       .all(name)
       .map(({ sealed, ...row }) => ({ name: row.name, networks: row.networks, learnt: row.learnt, expires: row.expires, isSealed: sealed !== null })) // prettier-ignore
-    return { passes, travels, user: prepareUsers(db).find(name), trusted, appPasswords }
+    return { passes, travels, user: prepareUsers(db).find(name).user, trusted, appPasswords }
   })
 }
 

@@ -3,14 +3,13 @@ import type { DatabaseSync } from 'node:sqlite'
 import {
   LAST_USED_AGAIN_MS,
   LOGINS_PER_USER,
-  NETWORK_KEPT_MS,
   NETWORKS_PER_USER_MAX,
   TRUST_KEPT_AFTER_END_MS,
   TRUSTED_PER_DEVICE_MAX,
   TRUSTED_PER_USER_MAX,
 } from '../base/login-limits.ts'
 import { blob, blobOrNull, text, whole, type Row } from './rows.ts'
-import { prepareAmends } from './sqlite-proven.ts'
+import { prepareAmends, prepareForgetting } from './sqlite-proven.ts'
 import type { Factor } from '../audit/events.ts'
 import type { AppPasswords } from './sqlite-app-passwords.ts'
 import type { Claims } from './sqlite-claims.ts'
@@ -84,12 +83,7 @@ function prepareKeeping(db: DatabaseSync) {
   )
   const seenAgain = db.prepare('UPDATE networks SET last = ?3 WHERE user = ?1 AND network = ?2')
   const network = db.prepare('INSERT INTO networks (user, network, last) VALUES (?, ?, ?)')
-  const pruneNetworks = db.prepare('DELETE FROM networks WHERE user = ?1 AND last < ?2')
-  const networksOf = db.prepare('SELECT count(*) AS number FROM networks WHERE user = ?')
-  const trimNetworks = db.prepare(
-    `DELETE FROM networks WHERE user = ?1 AND network NOT IN
-       (SELECT network FROM networks WHERE user = ?1 ORDER BY last DESC LIMIT ?2)`,
-  )
+  const forgetting = prepareForgetting(db, 'networks', 'network', NETWORKS_PER_USER_MAX)
   return {
     /** Gives whether the device had no trust that still runs. */
     trust(user: string, row: Trusted, at: number): boolean {
@@ -108,10 +102,8 @@ function prepareKeeping(db: DatabaseSync) {
     network(user: string, name: string, at: number): void {
       const isNew = seenAgain.run(user, name, at).changes === 0
       if (isNew) network.run(user, name, at)
-      pruneNetworks.run(user, at - NETWORK_KEPT_MS)
-      // A statement that has nothing to trim costs as much as ten that count.
-      if (isNew && whole(networksOf.get(user) ?? {}, 'number') > NETWORKS_PER_USER_MAX)
-        trimNetworks.run(user, NETWORKS_PER_USER_MAX)
+      forgetting.old(user, at)
+      if (isNew) forgetting.surplus(user)
     },
   }
 }

@@ -9,18 +9,30 @@ export type Amends = {
   proven(proof: Proof, at: number): void
 }
 
+/** What is remembered of a user, with the time of its last use: not for ever, and no more than so many. */
+export function prepareForgetting(db: DatabaseSync, table: 'networks' | 'proven', place: string, most: number) {
+  const old = db.prepare(`DELETE FROM ${table} WHERE user = ? AND last < ?`)
+  const left = db.prepare(`SELECT count(*) AS number FROM ${table} WHERE user = ?`)
+  const surplus = db.prepare(
+    `DELETE FROM ${table} WHERE user = ?1 AND ${place} NOT IN
+       (SELECT ${place} FROM ${table} WHERE user = ?1 ORDER BY last DESC LIMIT ?2)`,
+  )
+  return {
+    old: (user: string, at: number) => void old.run(user, at - NETWORK_KEPT_MS),
+    /** Counts first: a statement that has nothing to trim costs as much as ten that count. */
+    surplus(user: string): void {
+      if (whole(left.get(user) ?? {}, 'number') > most) surplus.run(user, most)
+    },
+  }
+}
+
 /** Needs a migrated database. */
 export function prepareAmends(db: DatabaseSync): Amends {
   const put = db.prepare(
     `INSERT INTO proven (place, user, last) VALUES (?, ?, ?)
        ON CONFLICT (place, user) DO UPDATE SET last = excluded.last WHERE last < ?`,
   )
-  const prune = db.prepare('DELETE FROM proven WHERE user = ? AND last < ?')
-  const placesOf = db.prepare('SELECT count(*) AS number FROM proven WHERE user = ?')
-  const trim = db.prepare(
-    `DELETE FROM proven WHERE user = ?1 AND place NOT IN
-       (SELECT place FROM proven WHERE user = ?1 ORDER BY last DESC LIMIT ?2)`,
-  )
+  const forgetting = prepareForgetting(db, 'proven', 'place', PROVEN_PLACES_PER_USER_MAX)
   const key = 'kind = ? AND user = ? AND place = ?'
   const forget = db.prepare(`DELETE FROM failures WHERE ${key}`)
   const unlock = db.prepare(`DELETE FROM locks WHERE ${key}`)
@@ -35,9 +47,8 @@ export function prepareAmends(db: DatabaseSync): Amends {
       let news = 0
       for (const place of [ip, counted]) news += Number(put.run(place, user, at, at - PROVEN_AGAIN_MS).changes)
       if (news > 0) {
-        prune.run(user, at - NETWORK_KEPT_MS)
-        if (whole(placesOf.get(user) ?? {}, 'number') > PROVEN_PLACES_PER_USER_MAX)
-          trim.run(user, PROVEN_PLACES_PER_USER_MAX)
+        forgetting.old(user, at)
+        forgetting.surplus(user)
       }
       if (by.is !== 'code') return
       const here = ['user', user, counted] as const

@@ -14,9 +14,8 @@ import type {
 } from './store.ts'
 
 export type Users = {
-  find(name: string): User | null
-  /** The same, and what else the user has that every login asks for. */
-  known(name: string): { user: User | null; hasTrust: boolean; hasAppPasswords: boolean }
+  /** And what else the user has, of that which every login asks for. */
+  find(name: string): { user: User | null; hasTrust: boolean; hasAppPasswords: boolean }
   recovery(name: string): RecoveryCode[]
   /** So many users by name, behind that one. */
   page(after: string, most: number): UserRow[]
@@ -49,17 +48,11 @@ const OF_USERS = [
 
 /** Needs a migrated database. */
 export function prepareUsers(db: DatabaseSync, appPasswords = prepareAppPasswords(db)): Users {
-  const known = db.prepare(
+  const one = db.prepare(
     `SELECT name, enrolment, seed, enrolled_at, first_used, proven_before, last_step, ${STATE},
        EXISTS (SELECT 1 FROM trusted WHERE user = ?1) AS has_trust,
        EXISTS (SELECT 1 FROM app_passwords WHERE user = ?1) AS has_app_passwords FROM users WHERE name = ?1`,
   )
-  const find = (name: string) => {
-    const row = known.get(name)
-    if (row === undefined) return { user: null, hasTrust: false, hasAppPasswords: false }
-    const has = (column: string) => whole(row, column) === 1
-    return { user: readUser(row), hasTrust: has('has_trust'), hasAppPasswords: has('has_app_passwords') }
-  }
   const recovery = db.prepare('SELECT slot, mac, used_at FROM recovery WHERE user = ? ORDER BY slot')
   const behind = 'FROM users WHERE name > ? ORDER BY name LIMIT ?'
   const page = db.prepare(
@@ -71,8 +64,12 @@ export function prepareUsers(db: DatabaseSync, appPasswords = prepareAppPassword
        SELECT state, count(*) AS number, (SELECT max(name) FROM page) AS last FROM page GROUP BY 1`,
   )
   return {
-    known: find,
-    find: (name) => find(name).user,
+    find(name) {
+      const row = one.get(name)
+      if (row === undefined) return { user: null, hasTrust: false, hasAppPasswords: false }
+      const has = (column: string) => whole(row, column) === 1
+      return { user: readUser(row), hasTrust: has('has_trust'), hasAppPasswords: has('has_app_passwords') }
+    },
     recovery: (name) => recovery.all(name).map(readRecovery),
     page: (after, most) => page.all(after, most).map(readUserRow),
     namesOf: (after, most) =>

@@ -118,7 +118,7 @@ function loginsAndUsers({ db, writer, read, writeOver }: Access) {
   return {
     dossier: (name, { codes } = { codes: true }) =>
       read(() => {
-        const { user, hasTrust, hasAppPasswords } = users.known(name)
+        const { user, hasTrust, hasAppPasswords } = users.find(name)
         return {
           user,
           trusted: hasTrust ? logins.trusted(name) : [],

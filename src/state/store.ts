@@ -167,8 +167,10 @@ export type Allowance = CountKey & { allow: number; per: number; lock: number | 
  */
 export type MarkPool = { user: string; place: string }
 
-/** One attempt, as the counts see it. `home`: its network as trusted devices have it, null for names that nobody has. */
-/** `enough`: how much room of each count is asked for; a count that has as much is not counted to its end. */
+/**
+ * One attempt, as the counts see it. `home`: its network as trusted devices have it, null for names that nobody has. `enough`: how much
+ * room of each count is asked for; a count that has as much is not counted to its end.
+ */
 export type Question = {
   counts: Allowance[]
   enough: number[]
