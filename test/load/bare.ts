@@ -5,43 +5,21 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bareRelay, certificate, dovecot, haproxy, type FrontEnd } from './front-ends.ts'
-import { load, oldMail } from './old-mail.ts'
+import { bareRelay, dovecot, haproxy } from './front-ends.ts'
+import { FULL_LOGIN, measure, stand } from './peers.ts'
 import { median, printTable } from './table.ts'
-
-const LOGINS = 1_500
-const USERS = 30_000
 
 /** Prints the table. */
 export async function run([rounds = '5']: string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'postern-bare-'))
-  const files = await certificate(folder)
-  const old = await oldMail()
-  const fronts: FrontEnd[] = []
+  const ends: (() => unknown)[] = [() => { rmSync(folder, { recursive: true, force: true }) }] // prettier-ignore
   try {
-    for (const start of [haproxy, dovecot, bareRelay])
-      fronts.push(await start({ folder: mkdtempSync(join(folder, 'of-')), ...files, behind: old.port }))
-    print(await measure(fronts, Number(rounds)))
+    const { fronts } = await stand([haproxy, dovecot, bareRelay], folder, ends)
+    const [logins] = await measure(fronts, [FULL_LOGIN], Number(rounds))
+    print(new Map([...(logins?.of ?? [])].map(([name, all]) => [name, median(all)])))
   } finally {
-    for (const front of fronts) await front.stop()
-    await old.stop()
-    rmSync(folder, { recursive: true, force: true })
+    for (const end of ends.toReversed()) await end()
   }
-}
-
-/** In turns; the first round is not counted. Gives the medians, in CPU ms a login. */
-async function measure(fronts: FrontEnd[], rounds: number): Promise<Map<string, number>> {
-  const figures = new Map<string, number[]>(fronts.map(({ name }) => [name, []]))
-  let base = 0
-  for (let round = -1; round < rounds; round++) {
-    for (const front of fronts) {
-      const flags = { mode: 'login', count: LOGINS, conc: 16, user: 'user%u', users: USERS, 'user-base': base }
-      const found = await load({ ...front, flags })
-      base = (base + LOGINS) % USERS
-      if (round >= 0) figures.get(front.name)?.push(found['srv_cpu_ms_per_session'] ?? NaN)
-    }
-  }
-  return new Map([...figures].map(([name, all]) => [name, median(all)]))
 }
 
 function print(found: Map<string, number>): void {

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { knock, many } from './clients.ts'
-import { certificate, dovecot, haproxy, nginx, type FrontEnd } from './front-ends.ts'
+import { certificate, dovecot, haproxy, nginx, type FrontEnd, type Stand } from './front-ends.ts'
 import { DENIED, gateway } from './gateway.ts'
 import { load, oldMail, type LoadOptions } from './old-mail.ts'
 import { report, type Figures } from './results.ts'
@@ -33,13 +33,15 @@ type Trial = {
 const person = (base: number): Flags => ({ user: 'user%u', users: USERS, 'user-base': base, sources: 50 })
 const mailbox = (size: number): Flags => ({ user: `bulk%u_1x${size}`, users: 8 })
 
+export const FULL_LOGIN: Trial = {
+  name: 'full login',
+  unit: 'CPU ms',
+  figure: 'srv_cpu_ms_per_session',
+  flags: (base) => ({ mode: 'login', count: LOGINS, conc: 16, ...person(base) }),
+}
+
 const TRIALS: Trial[] = [
-  {
-    name: 'full login',
-    unit: 'CPU ms',
-    figure: 'srv_cpu_ms_per_session',
-    flags: (base) => ({ mode: 'login', count: LOGINS, conc: 16, ...person(base) }),
-  },
+  FULL_LOGIN,
   {
     name: 'resumed login',
     unit: 'CPU ms',
@@ -81,7 +83,10 @@ export async function run([rounds = '5', only = '']: string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'postern-peers-'))
   const ends: (() => unknown)[] = [() => { rmSync(folder, { recursive: true, force: true }) }] // prettier-ignore
   try {
-    const fronts = await stand(folder, ends)
+    const { behind, fronts } = await stand([haproxy, nginx, dovecot], folder, ends)
+    const postern = await gateway(behind, names())
+    ends.push(() => postern.stop())
+    fronts.push(postern)
     const trials = TRIALS.filter(({ name }) => name.startsWith(only))
     const figures = await measure(fronts, trials, Number(rounds))
     const denial = only === '' ? await denied(fronts) : null
@@ -93,23 +98,26 @@ export async function run([rounds = '5', only = '']: string[]): Promise<void> {
   }
 }
 
-async function stand(folder: string, ends: (() => unknown)[]): Promise<FrontEnd[]> {
+/** Starts an old server and those that are to stand before it; `ends` gets what stops them. */
+export async function stand(
+  starts: ((stand: Stand) => Promise<FrontEnd>)[],
+  folder: string,
+  ends: (() => unknown)[],
+): Promise<{ behind: number; fronts: FrontEnd[] }> {
   const files = await certificate(folder)
   const old = await oldMail()
   ends.push(() => old.stop())
   const fronts: FrontEnd[] = []
-  for (const start of [haproxy, nginx, dovecot]) {
+  for (const start of starts) {
     const front = await start({ folder: mkdtempSync(join(folder, 'of-')), ...files, behind: old.port })
     ends.push(() => front.stop())
     fronts.push(front)
   }
-  const postern = await gateway(old.port, names())
-  ends.push(() => postern.stop())
-  return [...fronts, postern]
+  return { behind: old.port, fronts }
 }
 
 /** In turns, so that a machine that grows slower does so for all. */
-async function measure(fronts: FrontEnd[], trials: Trial[], rounds: number): Promise<Figures[]> {
+export async function measure(fronts: FrontEnd[], trials: Trial[], rounds: number): Promise<Figures[]> {
   const figures = trials.map(({ name, unit }) => ({ name, unit, of: new Map<string, number[]>() }))
   let base = 0
   for (let round = -1; round < rounds; round++) {
