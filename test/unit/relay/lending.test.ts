@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { SOURCE_LARGE } from '../../../src/base/limits.ts'
 import { NOT_CARRIED } from '../../../src/pop3/reply.ts'
@@ -33,10 +34,14 @@ async function oldServer(answer: (line: string) => string): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
+/** `room`: what the client lets wait before it is full. `isBusy`: it says its commands one after the other, while it takes the answers. */
+type Manner = { room: number; isBusy: boolean }
+
 /** A client whose system takes octets late: they are looked at in the last moment before that is said. */
-function lateClient(ms: number): { client: Duplex; got(): string } {
+function lateClient(ms: number, room: number): { client: Duplex; got(): string } {
   let got = ''
   const client = new Duplex({
+    writableHighWaterMark: room,
     read: () => undefined,
     write: (chunk: Buffer, _, done) => {
       setTimeout(() => {
@@ -48,7 +53,12 @@ function lateClient(ms: number): { client: Duplex; got(): string } {
   return { client, got: () => got }
 }
 
-async function session(letter: string, commands: string[], late: number): Promise<{ got: string; wanted: string }> {
+async function session(
+  letter: string,
+  commands: string[],
+  late: number,
+  { room, isBusy }: Manner,
+): Promise<{ got: string; wanted: string }> {
   const reply = (line: string) => {
     const [verb = '', size = 0] = line.split(' ')
     if (verb === 'TOP' || verb === 'RETR') return `+OK\r\n${body(letter, Number(size))}\r\n.\r\n`
@@ -56,15 +66,21 @@ async function session(letter: string, commands: string[], late: number): Promis
   }
   const source = connectSource({ host: '127.0.0.1', port: await oldServer(reply), allowHalfOpen: true })
   await once(source.socket, 'connect')
-  const { client, got } = lateClient(late)
+  const { client, got } = lateClient(late, room)
+  const lines = commands.map((line) => `${line}\r\n`)
   const over = relay(client, source, {
-    fromClient: Buffer.from(commands.map((line) => `${line}\r\n`).join('')),
+    fromClient: Buffer.from(isBusy ? '' : lines.join('')),
     fromServer: Buffer.alloc(0),
     pipelining: true,
     idleMs: 10_000,
     stop: new AbortController().signal,
     progress: () => undefined,
   })
+  if (isBusy)
+    for (const line of lines) {
+      client.push(line)
+      await delay(5)
+    }
   const wanted = commands.map((line) => (line === 'XTND' ? NOT_CARRIED : reply(line))).join('')
   await expect.poll(() => got().length, { timeout: 10_000, interval: 5 }).toBeGreaterThanOrEqual(wanted.length)
   client.destroy()
@@ -72,24 +88,33 @@ async function session(letter: string, commands: string[], late: number): Promis
   return { got: got(), wanted }
 }
 
-test('a buffer is nobody else’s until the last octet of it is taken, also where answers of our own stand between', async () => {
-  const sizes = [1, 900, 5_000, SOURCE_LARGE - 40, SOURCE_LARGE, SOURCE_LARGE + 40, 3 * SOURCE_LARGE]
-  // Behind a long reply, a refusal of ours and a short answer: these lie in the large buffer when no long reply is due any more.
-  const commands = sizes.flatMap((size) => [
-    `RETR ${size}`,
-    'XTND',
-    'NOOP',
-    'XTND',
-    'STAT',
-    `TOP ${size}`,
-    'XTND',
-    'NOOP',
-  ])
-  const all = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((letter, n) => session(letter, commands, n * 2)))
-  for (const { got, wanted } of all) {
-    let same = 0
-    while (same < wanted.length && got[same] === wanted[same]) same++
-    // Where they part, not three million octets of both.
-    expect([same, got.slice(same - 20, same + 40)]).toEqual([wanted.length, wanted.slice(same - 20, same + 40)])
-  }
-})
+test.each<[string, Manner]>([
+  ['that is soon full', { room: 16_384, isBusy: false }],
+  ['that is never full', { room: 100 * SOURCE_LARGE, isBusy: false }],
+  ['that is busy', { room: 100 * SOURCE_LARGE, isBusy: true }],
+])(
+  'a buffer is nobody else’s until a client %s has taken its last octet, also where answers of our own stand between',
+  async (_, manner) => {
+    const sizes = [1, 900, 5_000, SOURCE_LARGE - 40, SOURCE_LARGE, SOURCE_LARGE + 40, 3 * SOURCE_LARGE]
+    // Behind a long reply, a refusal of ours and a short answer: these lie in the large buffer when no long reply is due any more.
+    const commands = sizes.flatMap((size) => [
+      `RETR ${size}`,
+      'XTND',
+      'NOOP',
+      'XTND',
+      'STAT',
+      `TOP ${size}`,
+      'XTND',
+      'NOOP',
+    ])
+    const all = await Promise.all(
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((letter, n) => session(letter, commands, n * 2, manner)),
+    )
+    for (const { got, wanted } of all) {
+      let same = 0
+      while (same < wanted.length && got[same] === wanted[same]) same++
+      // Where they part, not three million octets of both.
+      expect([same, got.slice(same - 20, same + 40)]).toEqual([wanted.length, wanted.slice(same - 20, same + 40)])
+    }
+  },
+)
